@@ -1,1 +1,2 @@
-export {}
+export * as SocketAddress from "./SocketAddress.ts"
+export * as WsaError from "./WsaError.ts"
