@@ -34,6 +34,10 @@ export type SocketAddress = NetAddress.SocketAddress
 /**
  * What can be turned into a `SocketAddress`: an address, a string or a structure.
  *
+ * **Details**
+ *
+ * A structure may say its `family`, as those of `net.Socket.address()` do; then it has to be the right one.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -50,12 +54,19 @@ export type Family = "IPv4" | "IPv6" | "Unix"
 /**
  * Why a value is no address.
  *
+ * **Details**
+ *
+ * A call that is given such a value ends with WSAEFAULT where it is malformed, and with WSAEAFNOSUPPORT where its family
+ * is the trouble (E10, E08).
+ *
  * @category errors
  * @since 0.1.0
  */
 export interface InvalidAddress {
   readonly _tag: "InvalidAddress"
+  /** `"family"` where a structure names a family that we do not have, `"malformed"` for all else. */
   readonly kind: "malformed" | "family"
+  /** What is wrong, where, and what would be right. */
   readonly reason: string
 }
 
@@ -138,7 +149,9 @@ const forms = "write 1.2.3.4:80, [::1]:80 or unix:/path, or give { address, port
 const fromPath = (path: unknown): Result.Result<SocketAddress, InvalidAddress> => {
   if (typeof path !== "string") return invalid(`path: expected a string, got ${show(path)}`)
   const fault = pathFault(path)
-  return fault === undefined ? Result.succeed(NetAddress.unixPathAddress(path)) : invalid(`path ${show(path)}: ${fault}`)
+  return fault === undefined
+    ? Result.succeed(NetAddress.unixPathAddress(path))
+    : invalid(`path ${show(path)}: ${fault}`)
 }
 
 // "unix:" takes the rest as the path. A leading "@" stands for the NUL of an abstract name; a path that really begins
@@ -213,9 +226,10 @@ const fromParts = (
   }
   const parsed = NetAddress.ipFromInput(ip as NetAddress.IpAddressInput)
   if (Result.isFailure(parsed)) return invalid(`address: ${show(address)}: ${parsed.failure.message}`)
-  const made: Result.Result<NetAddress.InetAddress, NetAddress.NetAddressError> = NetAddress.isIpv6Address(parsed.success)
-    ? NetAddress.inetAddressV6(parsed.success, port, { scopeId: scopeId ?? 0 })
-    : NetAddress.inetAddressV4(parsed.success, port)
+  const made: Result.Result<NetAddress.InetAddress, NetAddress.NetAddressError> =
+    NetAddress.isIpv6Address(parsed.success)
+      ? NetAddress.inetAddressV6(parsed.success, port, { scopeId: scopeId ?? 0 })
+      : NetAddress.inetAddressV4(parsed.success, port)
   if (Result.isFailure(made)) return invalid(`address: ${made.failure.message}`)
   return (scopeId ?? 0) !== 0 && made.success._tag === "InetAddressV4"
     ? invalid(`scopeId: ${String(scopeId)} is given, but only an IPv6 address has a scope`)
@@ -224,6 +238,38 @@ const fromParts = (
 
 /**
  * Turns any value into an address, or says what is wrong with it.
+ *
+ * **Details**
+ *
+ * Takes addresses, strings and structures, as the table at the head of the module has them. Never throws, whatever the
+ * value: also one whose properties throw when they are read. An address that `NetAddress` made is given back as it is; its
+ * path is checked all the same, since `NetAddress.unixPathAddress` takes any string.
+ *
+ * A path has at most 107 bytes of UTF-8, an abstract name 108 with its leading NUL. A NUL elsewhere, and half of a
+ * surrogate pair, are malformed. A path that begins with `@` is written `unix:./@…`, since `unix:@…` is an abstract name.
+ *
+ * **Gotchas**
+ *
+ * A host name is no address: resolve it first.
+ *
+ * **Example** (Reading addresses)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress } from "@effect-winsock/core"
+ * import { Result } from "effect"
+ *
+ * const read = (input: unknown) =>
+ *   Result.match(SocketAddress.fromInput(input), {
+ *     onSuccess: SocketAddress.format,
+ *     onFailure: ({ kind, reason }) => `${kind}: ${reason}`
+ *   })
+ *
+ * read("127.0.0.1:80") // => "127.0.0.1:80"
+ * read({ address: "fe80::1", port: 80, scopeId: 3 }) // => "[fe80::1%3]:80"
+ * read("unix:@app") // => "unix:@app"
+ * read({ address: "127.0.0.1", port: 70000 }) // => "malformed: port: expected an integer from 0 through 65535, got 70000"
+ * read({ family: "IPX", port: 1 }) // => "family: family: \"IPX\" is not one of \"IPv4\", \"IPv6\", \"Unix\""
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -247,6 +293,18 @@ export const fromInput = (input: unknown): Result.Result<SocketAddress, InvalidA
 /**
  * Turns a trusted value into an address, throwing where it is none.
  *
+ * **When to use**
+ *
+ * Use for literals in a program or a test.
+ *
+ * **Example** (Writing an address down)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress } from "@effect-winsock/core"
+ *
+ * SocketAddress.portOf(SocketAddress.fromInputUnsafe("[::1]:443")) // => 443
+ * ```
+ *
  * @category unsafe
  * @since 0.1.0
  */
@@ -258,6 +316,15 @@ export const fromInputUnsafe = (input: Input): SocketAddress => {
 
 /**
  * Returns `true` for an address that `fromInput` would give back unchanged.
+ *
+ * **Example** (Telling an address from what could become one)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress } from "@effect-winsock/core"
+ *
+ * SocketAddress.isSocketAddress(SocketAddress.fromInputUnsafe("127.0.0.1:80")) // => true
+ * SocketAddress.isSocketAddress({ address: "127.0.0.1", port: 80 }) // => false
+ * ```
  *
  * @category guards
  * @since 0.1.0
@@ -271,6 +338,15 @@ export const isSocketAddress = (u: unknown): u is SocketAddress =>
 /**
  * Returns the family of an address.
  *
+ * **Example** (Asking for the family)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress } from "@effect-winsock/core"
+ *
+ * SocketAddress.familyOf(SocketAddress.fromInputUnsafe("[::ffff:127.0.0.1]:80")) // => "IPv6"
+ * SocketAddress.familyOf(SocketAddress.fromInputUnsafe("unix:/run/app.sock")) // => "Unix"
+ * ```
+ *
  * @category getters
  * @since 0.1.0
  */
@@ -279,6 +355,15 @@ export const familyOf = (address: SocketAddress): Family =>
 
 /**
  * Returns the port of an address; Unix-domain addresses have none.
+ *
+ * **Example** (Asking for the port)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress } from "@effect-winsock/core"
+ *
+ * SocketAddress.portOf(SocketAddress.fromInputUnsafe("127.0.0.1:80")) // => 80
+ * SocketAddress.portOf(SocketAddress.fromInputUnsafe("unix:/run/app.sock")) // => undefined
+ * ```
  *
  * @category getters
  * @since 0.1.0
@@ -289,6 +374,20 @@ export const portOf = (address: SocketAddress): number | undefined =>
 /**
  * Returns `true` for an all-zero IP address, whatever its port, and for the empty path.
  *
+ * **Details**
+ *
+ * A stream cannot connect to such an address (R03, E07); a datagram socket is dis-connected by it (R07).
+ *
+ * **Example** (Recognising the all-zero address)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress } from "@effect-winsock/core"
+ *
+ * SocketAddress.isUnspecified(SocketAddress.fromInputUnsafe("0.0.0.0:80")) // => true
+ * SocketAddress.isUnspecified(SocketAddress.fromInputUnsafe("[::]:0")) // => true
+ * SocketAddress.isUnspecified(SocketAddress.fromInputUnsafe("127.0.0.1:0")) // => false
+ * ```
+ *
  * @category predicates
  * @since 0.1.0
  */
@@ -298,6 +397,19 @@ export const isUnspecified = (address: SocketAddress): boolean =>
 /**
  * Returns `true` for the limited broadcast address of IPv4.
  *
+ * **Gotchas**
+ *
+ * The broadcast address of a subnet looks like any other: only who knows the netmask, the provider, can tell.
+ *
+ * **Example** (Recognising a broadcast)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress } from "@effect-winsock/core"
+ *
+ * SocketAddress.isBroadcast(SocketAddress.fromInputUnsafe("255.255.255.255:67")) // => true
+ * SocketAddress.isBroadcast(SocketAddress.fromInputUnsafe("192.0.2.255:67")) // => false
+ * ```
+ *
  * @category predicates
  * @since 0.1.0
  */
@@ -306,6 +418,20 @@ export const isBroadcast = (address: SocketAddress): boolean =>
 
 /**
  * Returns `true` when two addresses are equal in family, address, port and scope.
+ *
+ * **Details**
+ *
+ * An IPv4 address and the same one mapped into IPv6 are two addresses.
+ *
+ * **Example** (Comparing addresses)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress } from "@effect-winsock/core"
+ *
+ * const a = SocketAddress.fromInputUnsafe("127.0.0.1:80")
+ * SocketAddress.same(a, SocketAddress.fromInputUnsafe({ address: [127, 0, 0, 1], port: 80 })) // => true
+ * SocketAddress.same(a, SocketAddress.fromInputUnsafe("[::ffff:127.0.0.1]:80")) // => false
+ * ```
  *
  * @category predicates
  * @since 0.1.0
@@ -326,6 +452,16 @@ export const same = (a: SocketAddress, b: SocketAddress): boolean => {
 /**
  * Formats an address so that `fromInput` reads it back.
  *
+ * **Example** (Formatting addresses)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress } from "@effect-winsock/core"
+ *
+ * SocketAddress.format(SocketAddress.fromInputUnsafe({ address: "::1", port: 80 })) // => "[::1]:80"
+ * SocketAddress.format(SocketAddress.fromInputUnsafe({ path: "/run/app.sock" })) // => "unix:/run/app.sock"
+ * SocketAddress.format(SocketAddress.fromInputUnsafe({ path: "\u0000app" })) // => "unix:@app"
+ * ```
+ *
  * @category encoding
  * @since 0.1.0
  */
@@ -338,6 +474,18 @@ const unspecifiedUnix = NetAddress.unixPathAddress("")
 
 /**
  * Returns the all-zero address of a family.
+ *
+ * **Details**
+ *
+ * For Unix-domain sockets it is the empty path.
+ *
+ * **Example** (Naming no address)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress } from "@effect-winsock/core"
+ *
+ * SocketAddress.format(SocketAddress.unspecified("IPv6")) // => "[::]:0"
+ * ```
  *
  * @category constants
  * @since 0.1.0
@@ -372,6 +520,22 @@ const fromSeed = (seed: typeof Seed.Type): SocketAddress =>
 
 /**
  * Schema of an address.
+ *
+ * **Details**
+ *
+ * In JSON an address is the string of `format`, scope and abstract names included. Arbitrary values are of all families.
+ *
+ * **Example** (Sending an address across JSON)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress } from "@effect-winsock/core"
+ * import { Schema } from "effect"
+ *
+ * const json = Schema.toCodecJson(SocketAddress.schema)
+ * const address = SocketAddress.fromInputUnsafe("[fe80::1%3]:80")
+ * Schema.encodeSync(json)(address) // => "[fe80::1%3]:80"
+ * SocketAddress.same(Schema.decodeSync(json)("[fe80::1%3]:80"), address) // => true
+ * ```
  *
  * @category schemas
  * @since 0.1.0

@@ -1,11 +1,38 @@
 /**
- * MODULEDOC
+ * The errors of the calls: a class for every Winsock code, a union for every call.
+ *
+ * An error is named as its code, and so is its tag: `Effect.catchTag("WSAECONNREFUSED", …)`. The failure type of a call
+ * is the union of exactly the codes that the call can end with, so a handler for a code that cannot come does not
+ * compile. What a stack says that no row knows is `WsaUnmapped`, with the raw code: never lost, never guessed.
+ *
+ * **What an error carries**
+ *
+ * | field | what it says |
+ * | --- | --- |
+ * | `number` | Winsock's number, such as 10061 |
+ * | `call`, `stage` | the call that failed, and the step of it |
+ * | `local`, `remote` | the addresses, where known |
+ * | `native` | the stack's own words: `ECONNREFUSED`, -111, `connect` |
+ * | `detail` | what was wrong, where, and what would be right |
+ * | `cause` | an error that lies beneath |
+ * | `retryClass` | how to take it, see `RetryClass` |
+ * | `message` | all of it in one line |
+ *
+ * Every class is the schema of its errors: they cross JSON and come back as instances, addresses included.
+ *
+ * **Where things are**
+ *
+ * `table` has a row for every code, `callErrors` a row for every call. `fromNative` chooses the code for what a stack
+ * said, by the lines of `nativeRules`. A new code is a row of `table`, a class, and its name in `classes`: the compiler
+ * asks for what is missing.
  *
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
+import * as NetAddress from "effect/net/NetAddress"
 import { hasProperty } from "effect/Predicate"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SocketAddress from "./SocketAddress.ts"
 
@@ -13,6 +40,28 @@ const TypeId = "~@effect-winsock/core/WsaError" as const
 
 /**
  * How a code is to be taken by whoever decides on another attempt.
+ *
+ * **Details**
+ *
+ * | class | what it says |
+ * | --- | --- |
+ * | `"transient"` | the network was not in the mood: another attempt may go well |
+ * | `"lookup-transient"` | the same of a name server |
+ * | `"resource"` | something has run out here: waiting may help, hurrying will not |
+ * | `"pending"` | nothing has failed: the answer is still to come |
+ * | `"interrupt"` | somebody cancelled it |
+ * | `"defect"` | the program asked for something that cannot be: it has to be changed |
+ * | `"unsupported"` | it cannot be done with this socket or provider |
+ * | `"policy"` | it is forbidden |
+ * | `"local-address"` | the local address is the trouble: another one may do |
+ * | `"address"` | the address is the trouble: it cannot be used from here |
+ * | `"startup"` | Winsock is not started, or cannot be |
+ * | `"provider"` | the provider itself is broken |
+ * | `"closed"` | the peer is ending the connection in good order |
+ * | `"lookup"` | the name has no answer |
+ * | `"qos-error"` | a quality of service that is wrong or was refused |
+ * | `"qos-event"` | news about a quality of service, no failure |
+ * | `"other"` | none of these |
  *
  * @category models
  * @since 0.1.0
@@ -39,18 +88,31 @@ export type RetryClass =
 /**
  * What the table knows of one code.
  *
+ * **Details**
+ *
+ * `null` stands where the code has no counterpart. A name such as `EPROCLIM (BSD only)` says where it is found.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface Row<N extends number = number, R extends RetryClass = RetryClass> {
+  /** Winsock's number. */
   readonly number: N
+  /** How to take it. */
   readonly retryClass: R
+  /** What POSIX, or `getaddrinfo`, calls it. */
   readonly posix: string | null
+  /** Its `errno` on Linux. */
   readonly linuxErrno: number | null
+  /** Its `errno` on BSD and macOS. */
   readonly bsdErrno: number | null
+  /** What libuv calls it on Windows, `UNKNOWN` where it does not know it. */
   readonly libuvWindows: string
+  /** libuv's number on Windows. */
   readonly libuvWindowsNumber: number
+  /** What libuv calls it when a lookup ends with it. */
   readonly libuvGetaddrinfo: string | null
+  /** What it means, in our own words. */
   readonly words: string
 }
 
@@ -78,6 +140,17 @@ const row = <const N extends number, const R extends RetryClass>(
 
 /**
  * Every Winsock code: its number, what POSIX and libuv call it, how to take it, and what it means in plain words.
+ *
+ * **Example** (Looking a code up)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * const { number, posix, retryClass } = WsaError.table.WSAETIMEDOUT
+ * number // => 10060
+ * posix // => "ETIMEDOUT"
+ * retryClass // => "transient"
+ * ```
  *
  * @category constants
  * @since 0.1.0
@@ -298,7 +371,21 @@ export type Code = keyof typeof table
 export type QosErrorCode = { [C in Code]: (typeof table)[C]["retryClass"] extends "qos-error" ? C : never }[Code]
 
 /**
- * Which codes each call can end with.
+ * Which codes each call can end with, besides `WsaUnmapped` and those about a quality of service.
+ *
+ * **Details**
+ *
+ * The codes of a call's public reference, less those that a typed interface makes impossible (a bad pointer for an
+ * answer) and those that nothing can bring about here, plus, for the connects, what real stacks are measured to answer.
+ * `connectResult` is ours: it gives what became of a non-blocking connect.
+ *
+ * **Example** (Asking what a call can end with)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.callErrors.WSACleanup // => ["WSAEINPROGRESS", "WSAENETDOWN", "WSANOTINITIALISED"]
+ * ```
  *
  * @category constants
  * @since 0.1.0
@@ -457,13 +544,38 @@ export type Call = keyof typeof callErrors
 /**
  * Schema of the name of a call.
  *
+ * **Example** (Recognising a call)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ * import { Schema } from "effect"
+ *
+ * Schema.is(WsaError.Call)("WSAConnect") // => true
+ * Schema.is(WsaError.Call)("WSAReconnect") // => false
+ * ```
+ *
  * @category schemas
  * @since 0.1.0
  */
 export const Call: Schema.Literals<ReadonlyArray<Call>> = Schema.Literals(Object.keys(callErrors) as Array<Call>)
 
 /**
- * The calls that ask a provider, and so can meet a code that nobody expected.
+ * The calls that ask a provider, and so can end with a `WsaUnmapped`.
+ *
+ * **Details**
+ *
+ * All others are answered from what core knows: names of sockets, events and readiness, start-up and clean-up, the list
+ * of protocols. Closing is among these: a provider's `close` cannot fail.
+ *
+ * **Example** (Telling a question to the stack from one to core)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * const calls: ReadonlyArray<WsaError.Call> = WsaError.reachesProvider
+ * calls.includes("WSAConnect") // => true
+ * calls.includes("getpeername") // => false
+ * ```
  *
  * @category constants
  * @since 0.1.0
@@ -491,7 +603,15 @@ export const reachesProvider = [
 ] as const satisfies ReadonlyArray<Call>
 
 /**
- * The calls that can also end with a quality-of-service code.
+ * The calls that apply a quality of service, and so can also end with any code of the class `"qos-error"`.
+ *
+ * **Example** (Finding the calls)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.reachesQos // => ["WSAConnect", "connectResult", "WSAIoctl"]
+ * ```
  *
  * @category constants
  * @since 0.1.0
@@ -514,7 +634,12 @@ const stages = [
 ] as const
 
 /**
- * Where in a call an error arose.
+ * The step of a call at which an error arose.
+ *
+ * **Details**
+ *
+ * `"request"` means that the request was refused here, before a provider was asked. `"resolve"` is the lookup of a name.
+ * The others name what the provider was asked to do; a call can go through several: a connect binds and connects.
  *
  * @category models
  * @since 0.1.0
@@ -522,7 +647,16 @@ const stages = [
 export type Stage = (typeof stages)[number]
 
 /**
- * Schema of the stage of a call.
+ * Schema of the step of a call.
+ *
+ * **Example** (Recognising a stage)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ * import { Schema } from "effect"
+ *
+ * Schema.is(WsaError.Stage)("request") // => true
+ * ```
  *
  * @category schemas
  * @since 0.1.0
@@ -536,13 +670,25 @@ export const Stage: Schema.Literals<typeof stages> = Schema.Literals(stages)
  * @since 0.1.0
  */
 export interface Native {
+  /** The name, such as `"ECONNREFUSED"`. */
   readonly code?: string
+  /** The number, as the stack writes it (libuv: negative). */
   readonly errno?: number
+  /** The system call, such as `"connect"`. */
   readonly syscall?: string
 }
 
 /**
  * Schema of the provider's own words for a failure.
+ *
+ * **Example** (Checking what a provider said)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ * import { Schema } from "effect"
+ *
+ * Schema.is(WsaError.Native)({ code: "ECONNREFUSED", errno: -111, syscall: "connect" }) // => true
+ * ```
  *
  * @category schemas
  * @since 0.1.0
@@ -582,12 +728,19 @@ export type Fields = typeof fields
  * @since 0.1.0
  */
 export interface Details {
+  /** The call that failed. */
   readonly call: Call
+  /** The step of the call. */
   readonly stage: Stage
+  /** The local address, where known. */
   readonly local?: SocketAddress.SocketAddress | undefined
+  /** The peer's address, where known. */
   readonly remote?: SocketAddress.SocketAddress | undefined
+  /** What the stack below said. */
   readonly native?: Native | undefined
+  /** What was wrong, where, and what would be right. */
   readonly detail?: string | undefined
+  /** The error that lies beneath. */
   readonly cause?: unknown
 }
 
@@ -599,6 +752,7 @@ export interface Details {
  */
 export interface Members<R extends RetryClass = RetryClass> {
   readonly [TypeId]: typeof TypeId
+  /** How to take the error. */
   readonly retryClass: R
 }
 
@@ -649,8 +803,30 @@ const addMembers = (prototype: object, name: string, retryClass: (this: Shape) =
     message: getter(function() {
       return messageOf(this)
     }),
-    retryClass: getter(retryClass)
+    retryClass: getter(retryClass),
+    toJSON: {
+      value(this: Shape) {
+        return toJson(this)
+      },
+      configurable: true,
+      writable: true
+    }
   })
+}
+
+type Encode = (error: unknown) => Result.Result<unknown, unknown>
+const encoders = new Map<string, Encode>()
+
+// JSON.stringify, and what Effect logs, show what the schema would send, so that either can be read back.
+const toJson = (error: Shape): unknown => {
+  let encode = encoders.get(error._tag)
+  if (encode === undefined) {
+    const schema: Schema.Codec<WsaError, unknown> = error._tag === "WsaUnmapped" ? WsaUnmapped : classes[error._tag]
+    encode = Schema.encodeUnknownResult(Schema.toCodecJson(schema))
+    encoders.set(error._tag, encode)
+  }
+  const encoded = encode(error)
+  return Result.isSuccess(encoded) ? encoded.success : { ...error }
 }
 
 const define = <Self>() => <C extends Code>(code: C): ErrorClass<Self, C> => {
@@ -662,922 +838,6 @@ const define = <Self>() => <C extends Code>(code: C): ErrorClass<Self, C> => {
   addMembers(base.prototype, code, () => retryClass)
   return base as any
 }
-
-/**
- * The error WSA_INVALID_HANDLE: the event object is closed, or was never one of ours.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_INVALID_HANDLE extends define<WSA_INVALID_HANDLE>()("WSA_INVALID_HANDLE") {}
-
-/**
- * The error WSA_NOT_ENOUGH_MEMORY: the machine has no memory left for this call.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_NOT_ENOUGH_MEMORY extends define<WSA_NOT_ENOUGH_MEMORY>()("WSA_NOT_ENOUGH_MEMORY") {}
-
-/**
- * The error WSA_INVALID_PARAMETER: an argument is outside what the call accepts.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_INVALID_PARAMETER extends define<WSA_INVALID_PARAMETER>()("WSA_INVALID_PARAMETER") {}
-
-/**
- * The error WSA_OPERATION_ABORTED: the operation was cancelled because its socket was closed.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_OPERATION_ABORTED extends define<WSA_OPERATION_ABORTED>()("WSA_OPERATION_ABORTED") {}
-
-/**
- * The error WSA_IO_INCOMPLETE: the operation has not finished yet.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_IO_INCOMPLETE extends define<WSA_IO_INCOMPLETE>()("WSA_IO_INCOMPLETE") {}
-
-/**
- * The error WSA_IO_PENDING: the operation has begun and will finish later.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_IO_PENDING extends define<WSA_IO_PENDING>()("WSA_IO_PENDING") {}
-
-/**
- * The error WSAEINTR: the waiting call was cancelled, or its socket was closed under it.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEINTR extends define<WSAEINTR>()("WSAEINTR") {}
-
-/**
- * The error WSAEBADF: the descriptor is not open.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEBADF extends define<WSAEBADF>()("WSAEBADF") {}
-
-/**
- * The error WSAEACCES: permission denied: the machine, its policy or a missing option forbids this.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEACCES extends define<WSAEACCES>()("WSAEACCES") {}
-
-/**
- * The error WSAEFAULT: an argument is malformed: it cannot be read as what the call needs.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEFAULT extends define<WSAEFAULT>()("WSAEFAULT") {}
-
-/**
- * The error WSAEINVAL: the socket is in no state for this call, or an argument makes no sense for it.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEINVAL extends define<WSAEINVAL>()("WSAEINVAL") {}
-
-/**
- * The error WSAEMFILE: this process has no descriptor left for another socket.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEMFILE extends define<WSAEMFILE>()("WSAEMFILE") {}
-
-/**
- * The error WSAEWOULDBLOCK: the socket does not block, and the answer is not there yet.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEWOULDBLOCK extends define<WSAEWOULDBLOCK>()("WSAEWOULDBLOCK") {}
-
-/**
- * The error WSAEINPROGRESS: another blocking call or an accept condition is still running.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEINPROGRESS extends define<WSAEINPROGRESS>()("WSAEINPROGRESS") {}
-
-/**
- * The error WSAEALREADY: an earlier connect is still under way on this socket.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEALREADY extends define<WSAEALREADY>()("WSAEALREADY") {}
-
-/**
- * The error WSAENOTSOCK: the socket is closed, or was never a socket of this instance.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAENOTSOCK extends define<WSAENOTSOCK>()("WSAENOTSOCK") {}
-
-/**
- * The error WSAEDESTADDRREQ: a destination address is needed and none was given.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEDESTADDRREQ extends define<WSAEDESTADDRREQ>()("WSAEDESTADDRREQ") {}
-
-/**
- * The error WSAEMSGSIZE: the datagram is larger than the buffer or the transport allows.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEMSGSIZE extends define<WSAEMSGSIZE>()("WSAEMSGSIZE") {}
-
-/**
- * The error WSAEPROTOTYPE: the protocol or the peer does not fit the type of this socket.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEPROTOTYPE extends define<WSAEPROTOTYPE>()("WSAEPROTOTYPE") {}
-
-/**
- * The error WSAENOPROTOOPT: this option is unknown here, or cannot be set on this socket.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAENOPROTOOPT extends define<WSAENOPROTOOPT>()("WSAENOPROTOOPT") {}
-
-/**
- * The error WSAEPROTONOSUPPORT: the protocol, or connect data on it, is not supported here.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEPROTONOSUPPORT extends define<WSAEPROTONOSUPPORT>()("WSAEPROTONOSUPPORT") {}
-
-/**
- * The error WSAESOCKTNOSUPPORT: sockets of this type are not supported here.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAESOCKTNOSUPPORT extends define<WSAESOCKTNOSUPPORT>()("WSAESOCKTNOSUPPORT") {}
-
-/**
- * The error WSAEOPNOTSUPP: this socket cannot do what was asked of it.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEOPNOTSUPP extends define<WSAEOPNOTSUPP>()("WSAEOPNOTSUPP") {}
-
-/**
- * The error WSAEPFNOSUPPORT: this protocol family is not supported here.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEPFNOSUPPORT extends define<WSAEPFNOSUPPORT>()("WSAEPFNOSUPPORT") {}
-
-/**
- * The error WSAEAFNOSUPPORT: an address of this family cannot be used with this socket.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEAFNOSUPPORT extends define<WSAEAFNOSUPPORT>()("WSAEAFNOSUPPORT") {}
-
-/**
- * The error WSAEADDRINUSE: the local address is already in use.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEADDRINUSE extends define<WSAEADDRINUSE>()("WSAEADDRINUSE") {}
-
-/**
- * The error WSAEADDRNOTAVAIL: the address cannot be used from this machine.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEADDRNOTAVAIL extends define<WSAEADDRNOTAVAIL>()("WSAEADDRNOTAVAIL") {}
-
-/**
- * The error WSAENETDOWN: the network of this machine is down.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAENETDOWN extends define<WSAENETDOWN>()("WSAENETDOWN") {}
-
-/**
- * The error WSAENETUNREACH: no route leads to that network.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAENETUNREACH extends define<WSAENETUNREACH>()("WSAENETUNREACH") {}
-
-/**
- * The error WSAENETRESET: keep-alive found the connection dead and dropped it.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAENETRESET extends define<WSAENETRESET>()("WSAENETRESET") {}
-
-/**
- * The error WSAECONNABORTED: this machine gave the connection up.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAECONNABORTED extends define<WSAECONNABORTED>()("WSAECONNABORTED") {}
-
-/**
- * The error WSAECONNRESET: the other side broke the connection off, or its port is dead.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAECONNRESET extends define<WSAECONNRESET>()("WSAECONNRESET") {}
-
-/**
- * The error WSAENOBUFS: the machine has run out of buffers, ports or descriptors for this.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAENOBUFS extends define<WSAENOBUFS>()("WSAENOBUFS") {}
-
-/**
- * The error WSAEISCONN: the socket is connected already.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEISCONN extends define<WSAEISCONN>()("WSAEISCONN") {}
-
-/**
- * The error WSAENOTCONN: the socket is not connected.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAENOTCONN extends define<WSAENOTCONN>()("WSAENOTCONN") {}
-
-/**
- * The error WSAESHUTDOWN: this direction of the socket has been shut down.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAESHUTDOWN extends define<WSAESHUTDOWN>()("WSAESHUTDOWN") {}
-
-/**
- * The error WSAETOOMANYREFS: too many references to one object of the system.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAETOOMANYREFS extends define<WSAETOOMANYREFS>()("WSAETOOMANYREFS") {}
-
-/**
- * The error WSAETIMEDOUT: no answer came in time.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAETIMEDOUT extends define<WSAETIMEDOUT>()("WSAETIMEDOUT") {}
-
-/**
- * The error WSAECONNREFUSED: the other side refused: nothing listens there, or the listener turned the caller away.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAECONNREFUSED extends define<WSAECONNREFUSED>()("WSAECONNREFUSED") {}
-
-/**
- * The error WSAELOOP: the name leads in circles and cannot be resolved.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAELOOP extends define<WSAELOOP>()("WSAELOOP") {}
-
-/**
- * The error WSAENAMETOOLONG: the name, or a part of it, is too long.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAENAMETOOLONG extends define<WSAENAMETOOLONG>()("WSAENAMETOOLONG") {}
-
-/**
- * The error WSAEHOSTDOWN: the other machine is down.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEHOSTDOWN extends define<WSAEHOSTDOWN>()("WSAEHOSTDOWN") {}
-
-/**
- * The error WSAEHOSTUNREACH: no route leads to that machine.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEHOSTUNREACH extends define<WSAEHOSTUNREACH>()("WSAEHOSTUNREACH") {}
-
-/**
- * The error WSAENOTEMPTY: the directory is not empty.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAENOTEMPTY extends define<WSAENOTEMPTY>()("WSAENOTEMPTY") {}
-
-/**
- * The error WSAEPROCLIM: too many programs use the network at once.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEPROCLIM extends define<WSAEPROCLIM>()("WSAEPROCLIM") {}
-
-/**
- * The error WSAEUSERS: the quota of this user is exhausted.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEUSERS extends define<WSAEUSERS>()("WSAEUSERS") {}
-
-/**
- * The error WSAEDQUOT: the disk quota is exhausted.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEDQUOT extends define<WSAEDQUOT>()("WSAEDQUOT") {}
-
-/**
- * The error WSAESTALE: the file handle refers to something that is gone.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAESTALE extends define<WSAESTALE>()("WSAESTALE") {}
-
-/**
- * The error WSAEREMOTE: the item is not on this machine.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEREMOTE extends define<WSAEREMOTE>()("WSAEREMOTE") {}
-
-/**
- * The error WSASYSNOTREADY: the network of this machine is not ready to be used.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSASYSNOTREADY extends define<WSASYSNOTREADY>()("WSASYSNOTREADY") {}
-
-/**
- * The error WSAVERNOTSUPPORTED: no version of Winsock this old is supported.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAVERNOTSUPPORTED extends define<WSAVERNOTSUPPORTED>()("WSAVERNOTSUPPORTED") {}
-
-/**
- * The error WSANOTINITIALISED: Winsock has not been started, or was already cleaned up.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSANOTINITIALISED extends define<WSANOTINITIALISED>()("WSANOTINITIALISED") {}
-
-/**
- * The error WSAEDISCON: the other side is closing the connection in good order.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEDISCON extends define<WSAEDISCON>()("WSAEDISCON") {}
-
-/**
- * The error WSAENOMORE: the lookup has no more results.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAENOMORE extends define<WSAENOMORE>()("WSAENOMORE") {}
-
-/**
- * The error WSAECANCELLED: the lookup was cancelled.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAECANCELLED extends define<WSAECANCELLED>()("WSAECANCELLED") {}
-
-/**
- * The error WSAEINVALIDPROCTABLE: the provider's table of functions is broken.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEINVALIDPROCTABLE extends define<WSAEINVALIDPROCTABLE>()("WSAEINVALIDPROCTABLE") {}
-
-/**
- * The error WSAEINVALIDPROVIDER: the provider's entry or version is not valid.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEINVALIDPROVIDER extends define<WSAEINVALIDPROVIDER>()("WSAEINVALIDPROVIDER") {}
-
-/**
- * The error WSAEPROVIDERFAILEDINIT: the provider could not be loaded or initialised.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEPROVIDERFAILEDINIT extends define<WSAEPROVIDERFAILEDINIT>()("WSAEPROVIDERFAILEDINIT") {}
-
-/**
- * The error WSASYSCALLFAILURE: a system call failed that never should.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSASYSCALLFAILURE extends define<WSASYSCALLFAILURE>()("WSASYSCALLFAILURE") {}
-
-/**
- * The error WSASERVICE_NOT_FOUND: no such service is known in this name space.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSASERVICE_NOT_FOUND extends define<WSASERVICE_NOT_FOUND>()("WSASERVICE_NOT_FOUND") {}
-
-/**
- * The error WSATYPE_NOT_FOUND: the service or its class was not found.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSATYPE_NOT_FOUND extends define<WSATYPE_NOT_FOUND>()("WSATYPE_NOT_FOUND") {}
-
-/**
- * The error WSA_E_NO_MORE: the lookup has no more results.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_E_NO_MORE extends define<WSA_E_NO_MORE>()("WSA_E_NO_MORE") {}
-
-/**
- * The error WSA_E_CANCELLED: the lookup was cancelled.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_E_CANCELLED extends define<WSA_E_CANCELLED>()("WSA_E_CANCELLED") {}
-
-/**
- * The error WSAEREFUSED: the name server refused the query.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAEREFUSED extends define<WSAEREFUSED>()("WSAEREFUSED") {}
-
-/**
- * The error WSAHOST_NOT_FOUND: no host of this name exists.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSAHOST_NOT_FOUND extends define<WSAHOST_NOT_FOUND>()("WSAHOST_NOT_FOUND") {}
-
-/**
- * The error WSATRY_AGAIN: there is no answer for now: ask again later.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSATRY_AGAIN extends define<WSATRY_AGAIN>()("WSATRY_AGAIN") {}
-
-/**
- * The error WSANO_RECOVERY: the name server failed for good.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSANO_RECOVERY extends define<WSANO_RECOVERY>()("WSANO_RECOVERY") {}
-
-/**
- * The error WSANO_DATA: the name exists, but has no address of the kind asked for.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSANO_DATA extends define<WSANO_DATA>()("WSANO_DATA") {}
-
-/**
- * The error WSA_QOS_RECEIVERS: at least one receiver has reserved.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_RECEIVERS extends define<WSA_QOS_RECEIVERS>()("WSA_QOS_RECEIVERS") {}
-
-/**
- * The error WSA_QOS_SENDERS: at least one sender has announced itself.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_SENDERS extends define<WSA_QOS_SENDERS>()("WSA_QOS_SENDERS") {}
-
-/**
- * The error WSA_QOS_NO_SENDERS: no sender is left.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_NO_SENDERS extends define<WSA_QOS_NO_SENDERS>()("WSA_QOS_NO_SENDERS") {}
-
-/**
- * The error WSA_QOS_NO_RECEIVERS: no receiver is left.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_NO_RECEIVERS extends define<WSA_QOS_NO_RECEIVERS>()("WSA_QOS_NO_RECEIVERS") {}
-
-/**
- * The error WSA_QOS_REQUEST_CONFIRMED: the reservation has been confirmed.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_REQUEST_CONFIRMED extends define<WSA_QOS_REQUEST_CONFIRMED>()("WSA_QOS_REQUEST_CONFIRMED") {}
-
-/**
- * The error WSA_QOS_ADMISSION_FAILURE: the reservation was refused: there is not enough capacity.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_ADMISSION_FAILURE extends define<WSA_QOS_ADMISSION_FAILURE>()("WSA_QOS_ADMISSION_FAILURE") {}
-
-/**
- * The error WSA_QOS_POLICY_FAILURE: the reservation was refused: policy does not allow it.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_POLICY_FAILURE extends define<WSA_QOS_POLICY_FAILURE>()("WSA_QOS_POLICY_FAILURE") {}
-
-/**
- * The error WSA_QOS_BAD_STYLE: the style of the reservation is unknown or conflicts with another.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_BAD_STYLE extends define<WSA_QOS_BAD_STYLE>()("WSA_QOS_BAD_STYLE") {}
-
-/**
- * The error WSA_QOS_BAD_OBJECT: a filter or the provider-specific part of the quality of service is bad.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_BAD_OBJECT extends define<WSA_QOS_BAD_OBJECT>()("WSA_QOS_BAD_OBJECT") {}
-
-/**
- * The error WSA_QOS_TRAFFIC_CTRL_ERROR: traffic control on this machine failed.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_TRAFFIC_CTRL_ERROR extends define<WSA_QOS_TRAFFIC_CTRL_ERROR>()("WSA_QOS_TRAFFIC_CTRL_ERROR") {}
-
-/**
- * The error WSA_QOS_GENERIC_ERROR: the quality of service failed for a reason that was not given.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_GENERIC_ERROR extends define<WSA_QOS_GENERIC_ERROR>()("WSA_QOS_GENERIC_ERROR") {}
-
-/**
- * The error WSA_QOS_ESERVICETYPE: the service type of a flow specification is not valid.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_ESERVICETYPE extends define<WSA_QOS_ESERVICETYPE>()("WSA_QOS_ESERVICETYPE") {}
-
-/**
- * The error WSA_QOS_EFLOWSPEC: a flow specification is not valid, or contradicts itself.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_EFLOWSPEC extends define<WSA_QOS_EFLOWSPEC>()("WSA_QOS_EFLOWSPEC") {}
-
-/**
- * The error WSA_QOS_EPROVSPECBUF: the provider-specific part of the quality of service is not valid.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_EPROVSPECBUF extends define<WSA_QOS_EPROVSPECBUF>()("WSA_QOS_EPROVSPECBUF") {}
-
-/**
- * The error WSA_QOS_EFILTERSTYLE: the style of a filter is not valid.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_EFILTERSTYLE extends define<WSA_QOS_EFILTERSTYLE>()("WSA_QOS_EFILTERSTYLE") {}
-
-/**
- * The error WSA_QOS_EFILTERTYPE: the type of a filter is not valid.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_EFILTERTYPE extends define<WSA_QOS_EFILTERTYPE>()("WSA_QOS_EFILTERTYPE") {}
-
-/**
- * The error WSA_QOS_EFILTERCOUNT: a flow has the wrong number of filters.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_EFILTERCOUNT extends define<WSA_QOS_EFILTERCOUNT>()("WSA_QOS_EFILTERCOUNT") {}
-
-/**
- * The error WSA_QOS_EOBJLENGTH: the length of an object in the provider-specific part is wrong.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_EOBJLENGTH extends define<WSA_QOS_EOBJLENGTH>()("WSA_QOS_EOBJLENGTH") {}
-
-/**
- * The error WSA_QOS_EFLOWCOUNT: the number of flows is wrong.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_EFLOWCOUNT extends define<WSA_QOS_EFLOWCOUNT>()("WSA_QOS_EFLOWCOUNT") {}
-
-/**
- * The error WSA_QOS_EUNKNOWNPSOBJ: the provider-specific part holds an object that nobody knows.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_EUNKNOWNPSOBJ extends define<WSA_QOS_EUNKNOWNPSOBJ>()("WSA_QOS_EUNKNOWNPSOBJ") {}
-
-/**
- * The error WSA_QOS_EPOLICYOBJ: the policy object is not valid.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_EPOLICYOBJ extends define<WSA_QOS_EPOLICYOBJ>()("WSA_QOS_EPOLICYOBJ") {}
-
-/**
- * The error WSA_QOS_EFLOWDESC: the description of a flow is not valid.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_EFLOWDESC extends define<WSA_QOS_EFLOWDESC>()("WSA_QOS_EFLOWDESC") {}
-
-/**
- * The error WSA_QOS_EPSFLOWSPEC: the provider-specific flow specification is not valid.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_EPSFLOWSPEC extends define<WSA_QOS_EPSFLOWSPEC>()("WSA_QOS_EPSFLOWSPEC") {}
-
-/**
- * The error WSA_QOS_EPSFILTERSPEC: the provider-specific filter is not valid.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_EPSFILTERSPEC extends define<WSA_QOS_EPSFILTERSPEC>()("WSA_QOS_EPSFILTERSPEC") {}
-
-/**
- * The error WSA_QOS_ESDMODEOBJ: the object that chooses between shaping and discarding is not valid.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_ESDMODEOBJ extends define<WSA_QOS_ESDMODEOBJ>()("WSA_QOS_ESDMODEOBJ") {}
-
-/**
- * The error WSA_QOS_ESHAPERATEOBJ: the object that sets the shaping rate is not valid.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_ESHAPERATEOBJ extends define<WSA_QOS_ESHAPERATEOBJ>()("WSA_QOS_ESHAPERATEOBJ") {}
-
-/**
- * The error WSA_QOS_RESERVED_PETYPE: the type of a policy element is a reserved one.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_QOS_RESERVED_PETYPE extends define<WSA_QOS_RESERVED_PETYPE>()("WSA_QOS_RESERVED_PETYPE") {}
-
-/**
- * The error WSA_SECURE_HOST_NOT_FOUND: no host of this name was found by secure lookup.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_SECURE_HOST_NOT_FOUND extends define<WSA_SECURE_HOST_NOT_FOUND>()("WSA_SECURE_HOST_NOT_FOUND") {}
-
-/**
- * The error WSA_IPSEC_NAME_POLICY_ERROR: the name could not be resolved under the IPsec policy.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WSA_IPSEC_NAME_POLICY_ERROR extends define<WSA_IPSEC_NAME_POLICY_ERROR>()("WSA_IPSEC_NAME_POLICY_ERROR") {}
-
-const unmapped = Schema.TaggedError<WsaUnmapped>("@effect-winsock/core/WsaError/WsaUnmapped")("WsaUnmapped", {
-  code: Schema.String,
-  number: Schema.optionalKey(Schema.Number),
-  ...fields
-})
-addMembers(unmapped.prototype, "WsaUnmapped", function() {
-  return this.code !== undefined && isCode(this.code) ? table[this.code].retryClass : "other"
-})
-
-/**
- * The class of the error for what no row of the table knows.
- *
- * @category models
- * @since 0.1.0
- */
-export interface UnmappedClass<Self> extends
-  Schema.Class<
-    Self,
-    Schema.TaggedStruct<
-      "WsaUnmapped",
-      { readonly code: Schema.String; readonly number: Schema.optionalKey<Schema.Number> } & Fields
-    >,
-    Cause.YieldableError & Members
-  >
-{}
-
-/**
- * What the stack below said and no row of the table knows, or a code that the call is not known to end with.
- *
- * @category errors
- * @since 0.1.0
- */
-export class WsaUnmapped extends (unmapped as unknown as UnmappedClass<WsaUnmapped>) {}
-
-/**
- * The class of every code.
- *
- * @category constants
- * @since 0.1.0
- */
-export const classes = {
-  WSA_INVALID_HANDLE,
-  WSA_NOT_ENOUGH_MEMORY,
-  WSA_INVALID_PARAMETER,
-  WSA_OPERATION_ABORTED,
-  WSA_IO_INCOMPLETE,
-  WSA_IO_PENDING,
-  WSAEINTR,
-  WSAEBADF,
-  WSAEACCES,
-  WSAEFAULT,
-  WSAEINVAL,
-  WSAEMFILE,
-  WSAEWOULDBLOCK,
-  WSAEINPROGRESS,
-  WSAEALREADY,
-  WSAENOTSOCK,
-  WSAEDESTADDRREQ,
-  WSAEMSGSIZE,
-  WSAEPROTOTYPE,
-  WSAENOPROTOOPT,
-  WSAEPROTONOSUPPORT,
-  WSAESOCKTNOSUPPORT,
-  WSAEOPNOTSUPP,
-  WSAEPFNOSUPPORT,
-  WSAEAFNOSUPPORT,
-  WSAEADDRINUSE,
-  WSAEADDRNOTAVAIL,
-  WSAENETDOWN,
-  WSAENETUNREACH,
-  WSAENETRESET,
-  WSAECONNABORTED,
-  WSAECONNRESET,
-  WSAENOBUFS,
-  WSAEISCONN,
-  WSAENOTCONN,
-  WSAESHUTDOWN,
-  WSAETOOMANYREFS,
-  WSAETIMEDOUT,
-  WSAECONNREFUSED,
-  WSAELOOP,
-  WSAENAMETOOLONG,
-  WSAEHOSTDOWN,
-  WSAEHOSTUNREACH,
-  WSAENOTEMPTY,
-  WSAEPROCLIM,
-  WSAEUSERS,
-  WSAEDQUOT,
-  WSAESTALE,
-  WSAEREMOTE,
-  WSASYSNOTREADY,
-  WSAVERNOTSUPPORTED,
-  WSANOTINITIALISED,
-  WSAEDISCON,
-  WSAENOMORE,
-  WSAECANCELLED,
-  WSAEINVALIDPROCTABLE,
-  WSAEINVALIDPROVIDER,
-  WSAEPROVIDERFAILEDINIT,
-  WSASYSCALLFAILURE,
-  WSASERVICE_NOT_FOUND,
-  WSATYPE_NOT_FOUND,
-  WSA_E_NO_MORE,
-  WSA_E_CANCELLED,
-  WSAEREFUSED,
-  WSAHOST_NOT_FOUND,
-  WSATRY_AGAIN,
-  WSANO_RECOVERY,
-  WSANO_DATA,
-  WSA_QOS_RECEIVERS,
-  WSA_QOS_SENDERS,
-  WSA_QOS_NO_SENDERS,
-  WSA_QOS_NO_RECEIVERS,
-  WSA_QOS_REQUEST_CONFIRMED,
-  WSA_QOS_ADMISSION_FAILURE,
-  WSA_QOS_POLICY_FAILURE,
-  WSA_QOS_BAD_STYLE,
-  WSA_QOS_BAD_OBJECT,
-  WSA_QOS_TRAFFIC_CTRL_ERROR,
-  WSA_QOS_GENERIC_ERROR,
-  WSA_QOS_ESERVICETYPE,
-  WSA_QOS_EFLOWSPEC,
-  WSA_QOS_EPROVSPECBUF,
-  WSA_QOS_EFILTERSTYLE,
-  WSA_QOS_EFILTERTYPE,
-  WSA_QOS_EFILTERCOUNT,
-  WSA_QOS_EOBJLENGTH,
-  WSA_QOS_EFLOWCOUNT,
-  WSA_QOS_EUNKNOWNPSOBJ,
-  WSA_QOS_EPOLICYOBJ,
-  WSA_QOS_EFLOWDESC,
-  WSA_QOS_EPSFLOWSPEC,
-  WSA_QOS_EPSFILTERSPEC,
-  WSA_QOS_ESDMODEOBJ,
-  WSA_QOS_ESHAPERATEOBJ,
-  WSA_QOS_RESERVED_PETYPE,
-  WSA_SECURE_HOST_NOT_FOUND,
-  WSA_IPSEC_NAME_POLICY_ERROR
-} satisfies { readonly [C in Code]: ErrorClass<any, C> }
 
 /**
  * The error of a code.
@@ -1596,7 +856,7 @@ export type Instance<C extends Code | "WsaUnmapped"> = C extends Code ? Instance
 export type WsaError = Instance<Code | "WsaUnmapped">
 
 /**
- * The codes a call can end with, as tags of its errors.
+ * The tags of the errors a call can end with: its codes, and `"WsaUnmapped"` where it reaches a provider.
  *
  * @category models
  * @since 0.1.0
@@ -1608,7 +868,11 @@ export type TagOf<C extends Call> = C extends Call ?
   : never
 
 /**
- * The errors a call can end with.
+ * The errors a call can end with: its failure type.
+ *
+ * **Details**
+ *
+ * Each call has an alias: `ErrorOf<"WSAConnect">` is `WSAConnectError`, `ErrorOf<"bind">` is `BindError`.
  *
  * @category models
  * @since 0.1.0
@@ -1903,12 +1167,38 @@ export type WSACloseEventError = ErrorOf<"WSACloseEvent">
  */
 export type ConnectResultError = ErrorOf<"connectResult">
 
-const codes = new Map<string, Code>(Object.keys(table).map((code) => [code, code as Code]))
-const isCode = (name: string): name is Code => codes.has(name)
-const numbers = new Map<number, Code>(Object.entries(table).map(([code, { number }]) => [number, code as Code]))
+const allCodes = Object.keys(table) as ReadonlyArray<Code>
+const codes: ReadonlySet<string> = new Set(allCodes)
+const numbers: ReadonlyMap<number, Code> = new Map(allCodes.map((code) => [table[code].number, code]))
+
+/**
+ * Returns `true` when a name is that of a Winsock code.
+ *
+ * **Example** (Recognising a code)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.isCode("WSAEISCONN") // => true
+ * WsaError.isCode("EISCONN") // => false
+ * ```
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isCode = (name: string): name is Code => codes.has(name)
 
 /**
  * Returns the code that has a number, if any has.
+ *
+ * **Example** (Reading a number)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.fromNumber(10061) // => "WSAECONNREFUSED"
+ * WsaError.fromNumber(1) // => undefined
+ * ```
  *
  * @category getters
  * @since 0.1.0
@@ -1918,6 +1208,15 @@ export const fromNumber = (number: number): Code | undefined => numbers.get(numb
 /**
  * Returns `true` when a value is a Winsock error.
  *
+ * **Example** (Telling our errors from others)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.isWsaError(WsaError.make("WSAEINTR", { call: "recv", stage: "receive" })) // => true
+ * WsaError.isWsaError(new Error("no")) // => false
+ * ```
+ *
  * @category guards
  * @since 0.1.0
  */
@@ -1925,6 +1224,30 @@ export const isWsaError = (u: unknown): u is WsaError => hasProperty(u, TypeId)
 
 /**
  * Returns `true` when the same attempt may go well if it is made again a little later.
+ *
+ * **When to use**
+ *
+ * Use as the condition of a retry: `Effect.retry({ while: WsaError.isTransient, schedule })`.
+ *
+ * **Details**
+ *
+ * True of the classes `"transient"` and `"lookup-transient"`.
+ *
+ * **Example** (Retrying what may heal)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ * import { Effect } from "effect"
+ *
+ * let attempts = 0
+ * const attempt = Effect.suspend(() =>
+ *   ++attempts < 3
+ *     ? Effect.fail(WsaError.make("WSAECONNREFUSED", { call: "WSAConnect", stage: "connect" }))
+ *     : Effect.succeed("connected")
+ * )
+ * await Effect.runPromise(Effect.retry(attempt, { while: WsaError.isTransient, times: 5 })) // => "connected"
+ * attempts // => 3
+ * ```
  *
  * @category predicates
  * @since 0.1.0
@@ -1935,7 +1258,7 @@ export const isTransient = (error: { readonly retryClass: RetryClass }): boolean
 type ClassOf<T extends Code | "WsaUnmapped"> = T extends Code ? (typeof classes)[T] : typeof WsaUnmapped
 
 /**
- * The schema of the errors a call can end with.
+ * The type of `errorsOf(call)`: the union of the classes of everything a call can end with.
  *
  * @category models
  * @since 0.1.0
@@ -1943,7 +1266,7 @@ type ClassOf<T extends Code | "WsaUnmapped"> = T extends Code ? (typeof classes)
 export interface ErrorsOf<C extends Call> extends Schema.Union<ReadonlyArray<ClassOf<TagOf<C>>>> {}
 
 const isOneOf = (calls: ReadonlyArray<Call>, call: Call): boolean => calls.includes(call)
-const qosErrorCodes = [...codes.values()].filter((code) => table[code].retryClass === "qos-error")
+const qosErrorCodes = allCodes.filter((code) => table[code].retryClass === "qos-error")
 
 // What a call can end with, worked out once for all calls: forCall is on the way of every failure.
 const allowed = new Map<Call, ReadonlySet<string>>(
@@ -1956,7 +1279,29 @@ const allowed = new Map<Call, ReadonlySet<string>>(
 const unions = new Map<Call, unknown>()
 
 /**
- * Returns the schema of the errors that a call can end with.
+ * Returns the schema of the errors that a call can end with: the union of their classes.
+ *
+ * **When to use**
+ *
+ * Use to send the failure of a call elsewhere as JSON, or to read one back.
+ *
+ * **Details**
+ *
+ * What is read back are instances of the classes, with real addresses in them. A code that the call cannot end with is
+ * refused. The union is built at the first request and kept.
+ *
+ * **Example** (Sending a failure across JSON)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ * import { Schema } from "effect"
+ *
+ * const json = Schema.toCodecJson(WsaError.errorsOf("WSAConnect"))
+ * const error = WsaError.make("WSAETIMEDOUT", { call: "WSAConnect", stage: "connect" })
+ * const sent = Schema.encodeSync(json)(error)
+ * sent // => { _tag: "WSAETIMEDOUT", number: 10060, call: "WSAConnect", stage: "connect" }
+ * Schema.decodeUnknownSync(json)(sent) instanceof WsaError.WSAETIMEDOUT // => true
+ * ```
  *
  * @category schemas
  * @since 0.1.0
@@ -1993,21 +1338,63 @@ const construct = (target: Function, value: object): WsaError => {
   }
 }
 
+/**
+ * What an unmapped error is made of, besides what every error is; other codes do not look at it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface UnmappedDetails {
+  /** The raw name, where it is not the `code` of the native words. */
+  readonly code?: string | undefined
+  /** The Winsock number, where there is one and the table does not have it. */
+  readonly number?: number | undefined
+}
+
 type Mutable<A> = { -readonly [K in keyof A]: A[K] }
+
+const rawCode = ({ code, native }: Details & UnmappedDetails): string =>
+  code ?? native?.code ?? (native?.errno === undefined ? "UNKNOWN" : String(native.errno))
 
 /**
  * Makes the error of a code, without a stack trace.
+ *
+ * **When to use**
+ *
+ * Use where failures are expected and many: it takes a tenth of what `new WsaError.WSAECONNREFUSED(…)` takes, since it
+ * formats no stack and does not check what the types have checked.
+ *
+ * **Details**
+ *
+ * A field that is `undefined` is left out. A `WsaUnmapped` takes its code from `code`, or from the native words, and its
+ * number from the table if Winsock has a code of that name.
+ *
+ * **Example** (Making a refusal)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress, WsaError } from "@effect-winsock/core"
+ *
+ * const error = WsaError.make("WSAECONNREFUSED", {
+ *   call: "WSAConnect",
+ *   stage: "connect",
+ *   remote: SocketAddress.fromInputUnsafe("127.0.0.1:1"),
+ *   native: { code: "ECONNREFUSED", errno: -111, syscall: "connect" }
+ * })
+ * error.number // => 10061
+ * error.message.startsWith("WSAConnect: WSAECONNREFUSED (10061): ") // => true
+ * error.message.endsWith("[remote 127.0.0.1:1]; connect ECONNREFUSED (-111)") // => true
+ * ```
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = <C extends Code | "WsaUnmapped">(
   code: C,
-  details: Details & { readonly code?: string | undefined; readonly number?: number | undefined }
+  details: Details & UnmappedDetails
 ): Instance<C> => {
   const value: Mutable<Partial<Shape>> = { _tag: code }
   if (code === "WsaUnmapped") {
-    value.code = details.code ?? details.native?.code ?? "UNKNOWN"
+    value.code = rawCode(details)
     const number = details.number ?? (isCode(value.code) ? table[value.code].number : undefined)
     if (number !== undefined) value.number = number
   } else {
@@ -2024,7 +1411,29 @@ export const make = <C extends Code | "WsaUnmapped">(
 }
 
 /**
- * Makes the error with which a call ends.
+ * Makes the error with which a call ends, of a type that the call can end with.
+ *
+ * **Details**
+ *
+ * A code that the call is not known to end with becomes a `WsaUnmapped` that carries it with its number: a caller who
+ * handles every code of the type has handled everything, and nothing is lost.
+ *
+ * **Gotchas**
+ *
+ * A call that reaches no provider has no `WsaUnmapped` in its type. All its codes come from decisions of ours, so one
+ * that its row lacks is a mistake here; it is still made a `WsaUnmapped`, and told apart by nobody.
+ *
+ * **Example** (Meeting a code that nobody expected)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.forCall("WSAConnect", "WSAENETUNREACH", { stage: "connect" })._tag // => "WSAENETUNREACH"
+ * const error = WsaError.forCall("WSAConnect", "WSAELOOP", { stage: "connect" })
+ * error._tag // => "WsaUnmapped"
+ * error._tag === "WsaUnmapped" && error.code // => "WSAELOOP"
+ * error.number // => 10062
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -2032,7 +1441,7 @@ export const make = <C extends Code | "WsaUnmapped">(
 export const forCall = <C extends Call>(
   call: C,
   code: Code | "WsaUnmapped",
-  details: Omit<Details, "call"> & { readonly code?: string | undefined; readonly number?: number | undefined }
+  details: Omit<Details, "call"> & UnmappedDetails
 ): ErrorOf<C> => {
   const known = allowed.get(call)!.has(code)
   const value = { ...details, call }
@@ -2041,40 +1450,2650 @@ export const forCall = <C extends Call>(
 }
 
 /**
- * What has to be known of a failure besides its native code.
+ * What has to be known of a failure, besides the stack's own words, to choose a code for it.
+ *
+ * **Details**
+ *
+ * `local` is the address that was bound or asked for explicitly, if any: its port decides whether "address in use"
+ * means that this port is taken or that no port is left. `noSource` says that this machine has no address from which
+ * the destination could be reached, which only the provider can know. `platform` is what `process.platform` says.
  *
  * @category models
  * @since 0.1.0
  */
 export interface NativeContext {
+  /** The step that failed. */
   readonly stage: Stage
+  /** The family of the socket. */
   readonly family: SocketAddress.Family
+  /** The type of the socket. */
   readonly type: "stream" | "datagram"
+  /** The explicit local binding. */
   readonly local?: SocketAddress.SocketAddress | undefined
+  /** The peer that was named. */
   readonly remote?: SocketAddress.SocketAddress | undefined
+  /** `"linux"` unless said otherwise. */
   readonly platform?: string | undefined
+  /** `true`: no address of this machine can be the source. */
   readonly noSource?: boolean | undefined
 }
 
 /**
  * One line of the table from native codes to Winsock codes.
  *
+ * **Details**
+ *
+ * A line applies where the native name, the stage and the condition fit; of several the first one applies.
+ *
  * @category models
  * @since 0.1.0
  */
 export interface NativeRule {
+  /** The names that the stack may use: of POSIX, of libuv or of Node. */
   readonly native: ReadonlyArray<string>
-  readonly stages: ReadonlyArray<Stage> | "any"
+  /** The steps at which the stack says so. */
+  readonly stages: ReadonlyArray<Stage>
+  /** What else must hold. */
   readonly when?: (at: NativeContext) => boolean
+  /** What it means. */
   readonly code: Code
+  /** What brought it about where it was measured, or who documents it. */
   readonly cause: string
 }
 
+const isUnix = (at: NativeContext): boolean => at.family === "Unix"
+const isDatagram = (at: NativeContext): boolean => at.type === "datagram"
+const isWindows = (at: NativeContext): boolean => at.platform === "win32"
+const namesPort = (at: NativeContext): boolean => at.local !== undefined && (SocketAddress.portOf(at.local) ?? 0) !== 0
+const familiesDiffer = (at: NativeContext): boolean =>
+  [at.local, at.remote].some((address) => address !== undefined && SocketAddress.familyOf(address) !== at.family)
+const isLinkLocal = (address: SocketAddress.SocketAddress | undefined): boolean =>
+  address?._tag === "InetAddressV6" && NetAddress.isLinkLocal(address.address)
+const isLoopback = (address: SocketAddress.SocketAddress | undefined): boolean =>
+  address !== undefined && address._tag !== "UnixPathAddress" &&
+  NetAddress.isLoopback(NetAddress.toCanonical(address.address))
+const isLoopbackToElsewhere = (at: NativeContext): boolean =>
+  isLoopback(at.local) && at.remote !== undefined && !isLoopback(at.remote)
+
 /**
- * Chooses the code for what a stack below said.
+ * The table from what a stack says to Winsock codes, with the cause of each line.
+ *
+ * **Details**
+ *
+ * Lines for one name stand in the order in which they are tried. A name that no line of its stage knows is taken by
+ * its own name: `EISCONN` is `WSAEISCONN` wherever it appears. The causes are those that were provoked on Linux with
+ * Node 24, unless a line says that it rests on documentation.
+ *
+ * **Example** (Listing what a full backlog can look like)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * const rule = WsaError.nativeRules.find(({ cause }) => cause.includes("backlog"))
+ * rule?.native.includes("EAGAIN") // => true
+ * rule?.code // => "WSAECONNREFUSED"
+ * ```
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+// dprint-ignore
+export const nativeRules: ReadonlyArray<NativeRule> = [
+  // ── a name that means several things ─────────────────────────────────────────────────────────────────────────────
+
+  // EINVAL
+  { native: ["EINVAL", "ENAMETOOLONG"], stages: ["bind", "connect"], when: isUnix, code: "WSAEFAULT",
+    cause: "the path is too long, or holds a NUL" },
+  { native: ["EINVAL"], stages: ["bind", "connect", "send"], when: familiesDiffer, code: "WSAEAFNOSUPPORT",
+    cause: "the address is of another family than the socket" },
+  { native: ["EINVAL"], stages: ["connect", "send"], when: (at) => isLinkLocal(at.remote), code: "WSAEADDRNOTAVAIL",
+    cause: "a link-local peer without a scope, or with one that no interface has" },
+  { native: ["EINVAL", "ENODEV"], stages: ["bind"], when: (at) => isLinkLocal(at.local), code: "WSAEADDRNOTAVAIL",
+    cause: "a link-local address without a scope, or with one that no interface has" },
+  { native: ["EINVAL"], stages: ["connect", "send"], when: isLoopbackToElsewhere, code: "WSAEADDRNOTAVAIL",
+    cause: "bound to loopback, but the peer is elsewhere (T40)" },
+  { native: ["EINVAL"], stages: ["connect"], when: (at) => !isWindows(at), code: "WSAENETUNREACH",
+    cause: "the route to the peer is a black hole" },
+  { native: ["EINVAL"], stages: ["send"], when: (at) => isDatagram(at) && !isWindows(at), code: "WSAENETUNREACH",
+    cause: "the route to the peer is a black hole" },
+  { native: ["EINVAL"], stages: ["bind", "listen", "accept", "shutdown", "option"], code: "WSAEINVAL",
+    cause: "the socket is in no state for it, or the value is out of range" },
+
+  // addresses in use, ports used up
+  { native: ["EADDRINUSE"], stages: ["bind", "listen"], when: (at) => isUnix(at) || namesPort(at), code: "WSAEADDRINUSE",
+    cause: "the port is taken; the path exists" },
+  { native: ["EADDRINUSE"], stages: ["bind", "listen"], code: "WSAENOBUFS",
+    cause: "no port was named and none is left" },
+  { native: ["EADDRINUSE", "EADDRNOTAVAIL"], stages: ["connect"], when: namesPort, code: "WSAEADDRINUSE",
+    cause: "the same two addresses are connected already (T21), or the local one is taken" },
+  { native: ["EADDRNOTAVAIL"], stages: ["connect"], when: (at) => at.noSource === true || isWindows(at), code: "WSAEADDRNOTAVAIL",
+    cause: "this machine has no address from which the peer could be reached: IPv6 is off, or has no ::1" },
+  { native: ["EADDRINUSE", "EADDRNOTAVAIL"], stages: ["connect"], when: (at) => !isWindows(at), code: "WSAENOBUFS",
+    cause: "every port towards this peer is used up (T22)" },
+  { native: ["EADDRNOTAVAIL"], stages: ["bind", "listen", "send"], code: "WSAEADDRNOTAVAIL",
+    cause: "the address is not one of this machine" },
+
+  // EAGAIN
+  { native: ["EAGAIN", "EWOULDBLOCK"], stages: ["connect"], when: isUnix, code: "WSAECONNREFUSED",
+    cause: "the backlog of the listener is full" },
+  { native: ["EAGAIN", "EWOULDBLOCK"], stages: ["connect"], when: (at) => !isWindows(at), code: "WSAENOBUFS",
+    cause: "no port is left (T22: a datagram connect says it like this)" },
+  { native: ["EAGAIN", "EWOULDBLOCK"], stages: ["connect", "accept", "send", "receive"], code: "WSAEWOULDBLOCK",
+    cause: "it cannot be done at once" },
+
+  // ── what a connect meets ─────────────────────────────────────────────────────────────────────────────────────────
+  { native: ["ENOENT", "ENOTDIR", "ELOOP"], stages: ["connect"], when: isUnix, code: "WSAECONNREFUSED",
+    cause: "the path leads to nothing" },
+  { native: ["ECONNREFUSED"], stages: ["connect"], code: "WSAECONNREFUSED",
+    cause: "a closed port, a firewall that resets, a path that nobody serves" },
+  { native: ["ETIMEDOUT", "ERR_SOCKET_CONNECTION_TIMEOUT"], stages: ["connect"], code: "WSAETIMEDOUT",
+    cause: "nothing came back for as long as the stack tries" },
+  { native: ["ENETUNREACH"], stages: ["connect", "send", "receive"], code: "WSAENETUNREACH",
+    cause: "no route, or a router said so (ICMP 3/0, 6, 9, 11)" },
+  { native: ["ENOPROTOOPT"], stages: ["connect"], code: "WSAENETUNREACH",
+    cause: "the peer said that it has no such protocol (ICMP 3/2)" },
+  { native: ["EHOSTUNREACH"], stages: ["connect", "send", "receive"], code: "WSAEHOSTUNREACH",
+    cause: "no neighbour answers, or a router said so (ICMP 3/1, 10, 12 to 15)" },
+  { native: ["ENONET"], stages: ["connect", "send", "receive"], code: "WSAEHOSTUNREACH",
+    cause: "a router said that the peer is isolated (ICMP 3/8)" },
+  { native: ["ENOTSUP", "EOPNOTSUPP"], stages: ["connect"], code: "WSAEHOSTUNREACH",
+    cause: "a source route failed (ICMP 3/5)" },
+  { native: ["EHOSTDOWN"], stages: ["send", "receive"], when: isDatagram, code: "WSAEHOSTUNREACH",
+    cause: "a router does not know the peer (ICMP 3/7)" },
+  { native: ["EHOSTDOWN"], stages: ["connect"], code: "WSAEHOSTDOWN",
+    cause: "a router does not know the peer (ICMP 3/7)" },
+  { native: ["ENETDOWN"], stages: ["bind", "connect", "listen", "send", "receive"], code: "WSAENETDOWN",
+    cause: "documented by Linux for an interface that is down; measured, one gives ENETUNREACH" },
+  { native: ["EPROTOTYPE"], stages: ["open", "connect"], code: "WSAEPROTOTYPE",
+    cause: "the path is served by a socket of another type" },
+  { native: ["EALREADY"], stages: ["connect"], code: "WSAEALREADY",
+    cause: "an earlier attempt is pending" },
+  { native: ["EISCONN", "ERR_SOCKET_DGRAM_IS_CONNECTED"], stages: ["connect", "send"], code: "WSAEISCONN",
+    cause: "the socket is connected" },
+  { native: ["EAFNOSUPPORT"], stages: ["open", "bind", "connect", "send"], code: "WSAEAFNOSUPPORT",
+    cause: "the machine has no such family, or the address is of another one" },
+  { native: ["EACCES", "EPERM"], stages: ["bind", "connect", "send"], code: "WSAEACCES",
+    cause: "a prohibiting route, a broadcast without leave, a privileged port, a path that may not be used, a firewall" },
+
+  // ── what a bind meets ────────────────────────────────────────────────────────────────────────────────────────────
+  { native: ["ENOENT", "ENOTDIR", "EROFS"], stages: ["bind"], when: isUnix, code: "WSAEACCES",
+    cause: "no socket can be made at this path: libuv says EACCES itself where the directory is missing" },
+  { native: ["ERR_SOCKET_ALREADY_BOUND"], stages: ["bind"], code: "WSAEINVAL",
+    cause: "bound twice" },
+
+  // ── what runs out ────────────────────────────────────────────────────────────────────────────────────────────────
+  { native: ["EMFILE", "ENFILE"], stages: ["open", "listen", "accept"], code: "WSAEMFILE",
+    cause: "no descriptor is left" },
+  { native: ["EMFILE", "ENFILE"], stages: ["bind", "connect", "send"], code: "WSAENOBUFS",
+    cause: "no descriptor is left; these calls have no WSAEMFILE (E14)" },
+  { native: ["ENOBUFS", "ENOMEM"], stages: ["open", "bind", "connect", "listen", "accept", "send", "receive", "option"], code: "WSAENOBUFS",
+    cause: "documented: no memory or no buffers are left" },
+
+  // ── what a connection meets ──────────────────────────────────────────────────────────────────────────────────────
+  { native: ["ECONNREFUSED"], stages: ["send", "receive"], when: isDatagram, code: "WSAECONNRESET",
+    cause: "an earlier datagram met a dead port (ICMP 3/3; T31)" },
+  { native: ["ENOPROTOOPT"], stages: ["send", "receive"], when: isDatagram, code: "WSAENETUNREACH",
+    cause: "the peer said that it has no such protocol (ICMP 3/2)" },
+  { native: ["ECONNRESET"], stages: ["connect", "send", "receive", "shutdown"], code: "WSAECONNRESET",
+    cause: "the peer reset the connection, or closed it with bytes unread" },
+  { native: ["ECONNABORTED"], stages: ["connect", "send", "receive", "shutdown"], code: "WSAECONNABORTED",
+    cause: "this machine dropped the connection" },
+  { native: ["EPIPE"], stages: ["send", "shutdown"], when: isWindows, code: "WSAESHUTDOWN",
+    cause: "what libuv on Windows makes of WSAESHUTDOWN" },
+  { native: ["EPIPE"], stages: ["send", "shutdown"], code: "WSAECONNABORTED",
+    cause: "a write after the connection was gone" },
+  { native: ["ETIMEDOUT"], stages: ["send", "receive", "shutdown"], code: "WSAETIMEDOUT",
+    cause: "keep-alive or the user time-out gave up" },
+  { native: ["ENETRESET"], stages: ["send", "receive"], code: "WSAENETRESET",
+    cause: "documented by Windows: keep-alive gave up" },
+  { native: ["EMSGSIZE"], stages: ["send", "receive"], code: "WSAEMSGSIZE",
+    cause: "a datagram too long for the socket or for the path (ICMP 3/4)" },
+  { native: ["ENOTCONN", "EDESTADDRREQ", "ERR_SOCKET_CLOSED", "ERR_SOCKET_DGRAM_NOT_CONNECTED"], stages: ["connect", "send", "receive", "shutdown"], code: "WSAENOTCONN",
+    cause: "the socket is not connected (T28)" },
+  { native: ["ESHUTDOWN"], stages: ["send", "receive"], code: "WSAESHUTDOWN",
+    cause: "documented: this direction has been shut down" },
+  { native: ["EINTR", "ECANCELED"], stages: ["connect", "accept", "send", "receive"], code: "WSAEINTR",
+    cause: "the operation was cancelled" },
+
+  // ── what an option meets ─────────────────────────────────────────────────────────────────────────────────────────
+  { native: ["EBADF", "ERR_OUT_OF_RANGE", "ERR_SOCKET_BUFFER_SIZE"], stages: ["option"], code: "WSAEINVAL",
+    cause: "the socket has no descriptor yet, or the value is out of range" },
+  { native: ["ENOPROTOOPT"], stages: ["option"], code: "WSAENOPROTOOPT",
+    cause: "the stack does not know the option" },
+  { native: ["ENOTSUP", "EOPNOTSUPP", "ENOSYS"], stages: ["open", "listen", "accept", "send", "receive", "option"], code: "WSAEOPNOTSUPP",
+    cause: "the socket cannot do it" },
+  { native: ["EPROTONOSUPPORT"], stages: ["open"], code: "WSAEPROTONOSUPPORT",
+    cause: "documented: the family has no such protocol" },
+  { native: ["ESOCKTNOSUPPORT"], stages: ["open"], code: "WSAESOCKTNOSUPPORT",
+    cause: "documented: the family has no such type" },
+
+  // ── what any step can meet ───────────────────────────────────────────────────────────────────────────────────────
+  { native: ["EBADF", "ENOTSOCK", "ERR_SOCKET_DGRAM_NOT_RUNNING", "ERR_INVALID_FD_TYPE"], stages, code: "WSAENOTSOCK",
+    cause: "the descriptor is closed, or no socket (T33)" },
+  { native: ["EFAULT", "ERR_SOCKET_BAD_PORT", "ERR_INVALID_ARG_TYPE", "ERR_INVALID_ARG_VALUE"], stages, code: "WSAEFAULT",
+    cause: "an argument that the stack cannot read: port 65536, a NUL in a host" },
+
+  // ── what a name server answers ───────────────────────────────────────────────────────────────────────────────────
+  { native: ["ENOTFOUND", "ENOENT"], stages: ["resolve"], code: "WSAHOST_NOT_FOUND",
+    cause: "there is no such host" },
+  { native: ["ENODATA", "EAI_ADDRFAMILY"], stages: ["resolve"], code: "WSANO_DATA",
+    cause: "documented: the host has no address of this family" },
+  { native: ["ESERVFAIL", "ETIMEOUT"], stages: ["resolve"], code: "WSATRY_AGAIN",
+    cause: "documented: the name server did not answer, or could not" },
+  ...resolverRules()
+]
+
+// getaddrinfo's own names stand in the table of codes.
+function resolverRules(): ReadonlyArray<NativeRule> {
+  return allCodes.flatMap((code) => {
+    const { libuvGetaddrinfo, posix } = table[code]
+    const name = libuvGetaddrinfo ?? (posix?.startsWith("EAI_") ? posix : null)
+    return name === null ? [] : [{ native: [name], stages: ["resolve"], code, cause: "getaddrinfo says so" }]
+  })
+}
+
+const rulesByName = (() => {
+  const byName = new Map<string, Array<NativeRule>>()
+  for (const rule of nativeRules) {
+    for (const name of rule.native) {
+      const rules = byName.get(name)
+      if (rules === undefined) byName.set(name, [rule])
+      else rules.push(rule)
+    }
+  }
+  return byName as ReadonlyMap<string, ReadonlyArray<NativeRule>>
+})()
+
+const stagesOf = new Map<NativeRule, ReadonlySet<Stage>>(nativeRules.map((rule) => [rule, new Set(rule.stages)]))
+
+// What a name means at a stage that has no line for it, where Winsock has no code of that name or another is meant.
+const generally: ReadonlyMap<string, Code> = new Map<string, Code>([
+  ["EAGAIN", "WSAEWOULDBLOCK"],
+  ["ECANCELED", "WSAEINTR"],
+  ["EMFILE", "WSAENOBUFS"],
+  ["ENFILE", "WSAENOBUFS"],
+  ["ENOMEM", "WSAENOBUFS"],
+  ["ENONET", "WSAEHOSTUNREACH"],
+  ["ENOSYS", "WSAEOPNOTSUPP"],
+  ["ENOTSUP", "WSAEOPNOTSUPP"],
+  ["EPERM", "WSAEACCES"],
+  ["EPIPE", "WSAECONNABORTED"],
+  ["ERR_SOCKET_CLOSED", "WSAENOTCONN"],
+  ["ERR_SOCKET_DGRAM_NOT_CONNECTED", "WSAENOTCONN"]
+])
+
+const byName = (name: string, at: NativeContext): Code | "WsaUnmapped" | undefined => {
+  const rules = rulesByName.get(name)
+  if (rules !== undefined) {
+    for (const rule of rules) {
+      if (stagesOf.get(rule)!.has(at.stage) && (rule.when === undefined || rule.when(at))) return rule.code
+    }
+  }
+  const general = generally.get(name)
+  if (general !== undefined) return general
+  // The same name, or Winsock's own: what a provider over ws2_32 says needs no translation.
+  const same = `WSA${name}`
+  if (isCode(same)) return same
+  if (isCode(name)) return name
+  return undefined
+}
+
+// Names that no row of the table bears, by number: Linux, BSD, libuv on Windows.
+// dprint-ignore
+const moreErrnos: ReadonlyArray<readonly [name: string, linux: number, bsd: number | null, libuvWindows: number]> = [
+  ["EPERM", 1, 1, -4048], ["ENOENT", 2, 2, -4058], ["ENOMEM", 12, 12, -4057], ["ENODEV", 19, 19, -4059],
+  ["ENOTDIR", 20, 20, -4052], ["ENFILE", 23, 23, -4061], ["EROFS", 30, 30, -4043], ["EPIPE", 32, 32, -4047],
+  ["ENOSYS", 38, 78, -4054], ["ECANCELED", 125, 89, -4081], ["ENONET", 64, null, -4056]
+]
+
+const errnoNames = (() => {
+  const linux = new Map<number, string>()
+  const bsd = new Map<number, string>()
+  const libuvWindows = new Map<number, string>()
+  for (const [name, ...errnos] of moreErrnos) {
+    linux.set(errnos[0], name)
+    if (errnos[1] !== null) bsd.set(errnos[1], name)
+    libuvWindows.set(errnos[2], name)
+  }
+  for (const code of allCodes) {
+    const row = table[code]
+    // Several codes share a number: the one that is named after it gives it its name.
+    if (row.posix !== null && code === `WSA${row.posix}`) {
+      if (row.linuxErrno !== null) linux.set(row.linuxErrno, row.posix)
+      if (row.bsdErrno !== null) bsd.set(row.bsdErrno, row.posix)
+    }
+    if (row.libuvWindows !== "UNKNOWN") libuvWindows.set(row.libuvWindowsNumber, row.libuvWindows)
+  }
+  return { linux, bsd, libuvWindows }
+})()
+
+const bsds: ReadonlySet<string | undefined> = new Set(["darwin", "freebsd", "openbsd", "netbsd"])
+
+const errnoName = (errno: number, platform: string | undefined): string | undefined => {
+  if (errno <= -4000) return errnoNames.libuvWindows.get(errno)
+  // Winsock's own numbers begin at 10000, where no other stack has any.
+  if (errno >= 10000 || (errno > 0 && platform === "win32")) return fromNumber(errno)
+  return (bsds.has(platform) ? errnoNames.bsd : errnoNames.linux).get(Math.abs(errno))
+}
+
+/**
+ * Chooses the Winsock code for what the stack below said.
+ *
+ * **When to use**
+ *
+ * Use in a provider, to turn an error of its stack into a `Failure`.
+ *
+ * **Details**
+ *
+ * Goes by the name, as `nativeRules` has it for the stage; by the number where there is no name, or one that only says
+ * that it is unknown. What neither knows is `"WsaUnmapped"`: the error then carries the stack's words as they are.
+ * Pure and total: any name and any number will do.
+ *
+ * **Gotchas**
+ *
+ * `local` must be the binding that somebody asked for, not the one that the stack chose: with the chosen port in it,
+ * ports that are used up would look like a port that is taken.
+ *
+ * **Example** (Telling two meanings of one errno apart)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress, WsaError } from "@effect-winsock/core"
+ *
+ * const at = { stage: "connect", family: "IPv4", type: "stream" } as const
+ * const local = SocketAddress.fromInputUnsafe("127.0.0.1:4000")
+ * WsaError.fromNative({ code: "EADDRNOTAVAIL" }, at) // => "WSAENOBUFS"
+ * WsaError.fromNative({ code: "EADDRNOTAVAIL" }, { ...at, local }) // => "WSAEADDRINUSE"
+ * WsaError.fromNative({ errno: -111 }, at) // => "WSAECONNREFUSED"
+ * WsaError.fromNative({ code: "EWEIRD" }, at) // => "WsaUnmapped"
+ * ```
  *
  * @category converting
  * @since 0.1.0
  */
-export const fromNative = (native: Native, _at: NativeContext): Code | "WsaUnmapped" =>
-  native.code !== undefined && isCode(`WSA${native.code}`) ? `WSA${native.code}` as Code : "WsaUnmapped"
+export const fromNative = (native: Native, at: NativeContext): Code | "WsaUnmapped" => {
+  const { code, errno } = native
+  const named = code !== undefined && code !== "UNKNOWN" && !code.startsWith("Unknown system error")
+  const name = named ? code : errno === undefined ? undefined : errnoName(errno, at.platform)
+  return name === undefined ? "WsaUnmapped" : byName(name, at) ?? "WsaUnmapped"
+}
+
+/**
+ * Returns the codes that a stack is known to bring about at a stage.
+ *
+ * **When to use**
+ *
+ * Use to check that every code of a call has a cause: in a decision of ours, or in what a provider says.
+ *
+ * **Details**
+ *
+ * Read off `nativeRules`. `fromNative` can yield more, since it takes a name that no line has for the stage at its
+ * word.
+ *
+ * **Example** (Asking where descriptors run out)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.nativeCodes("accept").has("WSAEMFILE") // => true
+ * WsaError.nativeCodes("connect").has("WSAEMFILE") // => false
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const nativeCodes = (stage: Stage): ReadonlySet<Code> =>
+  new Set(nativeRules.filter((rule) => rule.stages.includes(stage)).map((rule) => rule.code))
+
+// ── the classes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * An event object that is closed, or that no `WSACreateEvent` of this instance made.
+ *
+ * **Details**
+ *
+ * Number 6, `EBADF` in POSIX, retry class `"defect"`. The calls on event objects end with it: `WSASetEvent`,
+ * `WSAResetEvent`, `WSACloseEvent`, `WSAWaitForMultipleEvents`, and `WSAEnumNetworkEvents` when an event object is
+ * handed to it (A19).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_INVALID_HANDLE.number // => 6
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_INVALID_HANDLE extends define<WSA_INVALID_HANDLE>()("WSA_INVALID_HANDLE") {}
+
+/**
+ * The machine has no memory left for what was asked.
+ *
+ * **Details**
+ *
+ * Number 8, `ENOMEM` in POSIX, retry class `"resource"`. No call ends with it by itself: a lookup whose stack says
+ * `EAI_MEMORY` brings it up, inside a `WsaUnmapped`. Out of memory at any other step is `WSAENOBUFS`.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_NOT_ENOUGH_MEMORY.number // => 8
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_NOT_ENOUGH_MEMORY extends define<WSA_NOT_ENOUGH_MEMORY>()("WSA_NOT_ENOUGH_MEMORY") {}
+
+/**
+ * An argument that lies outside what the call accepts.
+ *
+ * **Details**
+ *
+ * Number 87, `EINVAL` in POSIX, retry class `"defect"`. `WSAWaitForMultipleEvents` ends with it for a list of events
+ * that is empty or too long (A19).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_INVALID_PARAMETER.number // => 87
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_INVALID_PARAMETER extends define<WSA_INVALID_PARAMETER>()("WSA_INVALID_PARAMETER") {}
+
+/**
+ * An overlapped operation that was cancelled because its socket was closed.
+ *
+ * **Details**
+ *
+ * Number 995, `ECANCELED` in POSIX, retry class `"interrupt"`. No call here ends with it: a call that is pending while
+ * its socket is closed ends with `WSAEINTR` (E04, A11). A provider over native overlapped operations may say it.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_OPERATION_ABORTED.number // => 995
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_OPERATION_ABORTED extends define<WSA_OPERATION_ABORTED>()("WSA_OPERATION_ABORTED") {}
+
+/**
+ * An overlapped operation that has not finished yet.
+ *
+ * **Details**
+ *
+ * Number 996, no name in POSIX, retry class `"pending"`. No call here ends with it: a call that waits suspends its
+ * fiber instead.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_IO_INCOMPLETE.number // => 996
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_IO_INCOMPLETE extends define<WSA_IO_INCOMPLETE>()("WSA_IO_INCOMPLETE") {}
+
+/**
+ * An overlapped operation that has begun and will finish later.
+ *
+ * **Details**
+ *
+ * Number 997, `EINPROGRESS` in POSIX, retry class `"pending"`. No call here ends with it: on a non-blocking socket the
+ * word for it is `WSAEWOULDBLOCK`.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_IO_PENDING.number // => 997
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_IO_PENDING extends define<WSA_IO_PENDING>()("WSA_IO_PENDING") {}
+
+/**
+ * A waiting call that was cancelled from elsewhere.
+ *
+ * **Details**
+ *
+ * Number 10004, `EINTR` in POSIX, retry class `"interrupt"`. A blocking call ends with it when `WSACancelBlockingCall`
+ * cancels it, which only a version 1.1 instance can do, and in every version when its socket is closed while it waits
+ * (E04, A11). Interrupting a fiber is another thing: that stays an interruption and becomes no error.
+ *
+ * **Example** (Handling a cancelled wait)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ * import { Effect } from "effect"
+ *
+ * const cancelled = Effect.fail(WsaError.make("WSAEINTR", { call: "recv", stage: "request" }))
+ * const program = Effect.catchTag(cancelled, "WSAEINTR", () => Effect.succeed("nobody waits any more"))
+ * await Effect.runPromise(program) // => "nobody waits any more"
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEINTR extends define<WSAEINTR>()("WSAEINTR") {}
+
+/**
+ * A descriptor that is not open.
+ *
+ * **Details**
+ *
+ * Number 10009, `EBADF` in POSIX, retry class `"defect"`. No call ends with it: whatever is wrong with a descriptor is
+ * `WSAENOTSOCK` here, also when the stack says `EBADF` (E15).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEBADF.number // => 10009
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEBADF extends define<WSAEBADF>()("WSAEBADF") {}
+
+/**
+ * Something forbids what was asked: the machine, its policy, or an option that has to be set first.
+ *
+ * **Details**
+ *
+ * Number 10013, `EACCES` in POSIX, retry class `"policy"`. A datagram socket that connects or sends to a broadcast
+ * address without `SO_BROADCAST` (E20, R10); a bind to a privileged port or a path that may not be used; a route or
+ * firewall of this machine that prohibits the peer; `WSAAccept` where the caller has gone while the condition ran
+ * (A07).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEACCES.number // => 10013
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEACCES extends define<WSAEACCES>()("WSAEACCES") {}
+
+/**
+ * An argument that cannot be read as what the call needs: where C has a bad pointer, this has a value that does not
+ * decode.
+ *
+ * **Details**
+ *
+ * Number 10014, `EFAULT` in POSIX, retry class `"defect"`. An address that is malformed, a callee capacity or a quality
+ * of service that does not decode, caller data that is larger than the provider carries (E10). The `detail` says which
+ * part, and what would be right.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEFAULT.number // => 10014
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEFAULT extends define<WSAEFAULT>()("WSAEFAULT") {}
+
+/**
+ * The socket is in no state for the call, or an argument makes no sense for it.
+ *
+ * **Details**
+ *
+ * Number 10022, `EINVAL` in POSIX, retry class `"defect"`. Connecting a listening socket, or a destination that does
+ * not agree with the constrained group of the socket (E11); binding twice (A02); listening, or receiving a datagram,
+ * before the socket is bound (A05, A09); asking an unbound socket for its name (A03).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEINVAL.number // => 10022
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEINVAL extends define<WSAEINVAL>()("WSAEINVAL") {}
+
+/**
+ * The process has no descriptor left for another socket.
+ *
+ * **Details**
+ *
+ * Number 10024, `EMFILE` in POSIX, retry class `"resource"`. `socket`, `listen` and `accept` end with it. At a bind or
+ * a connect the same shortage is `WSAENOBUFS` (E14).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEMFILE.number // => 10024
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEMFILE extends define<WSAEMFILE>()("WSAEMFILE") {}
+
+/**
+ * Nothing has failed: the socket does not block, and the answer is not there yet.
+ *
+ * **Details**
+ *
+ * Number 10035, `EWOULDBLOCK` in POSIX, retry class `"pending"`. A connect on a non-blocking socket that cannot
+ * complete at once: the attempt goes on, and `select`, `WSAEventSelect` or `WSAAsyncSelect` tell when it is over (R23,
+ * R24, E19). Likewise `accept`, `send` and `recv` when there is nothing to accept, no room, or nothing to read.
+ *
+ * **Example** (Telling a pending connect from a failed one)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ * import { Effect } from "effect"
+ *
+ * const begun = Effect.fail(WsaError.make("WSAEWOULDBLOCK", { call: "WSAConnect", stage: "connect" }))
+ * await Effect.runPromise(Effect.catchTag(begun, "WSAEWOULDBLOCK", () => Effect.succeed("pending"))) // => "pending"
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEWOULDBLOCK extends define<WSAEWOULDBLOCK>()("WSAEWOULDBLOCK") {}
+
+/**
+ * Another call of the instance is still running, and it does not allow this one beside it.
+ *
+ * **Details**
+ *
+ * Number 10036, `EINPROGRESS` in POSIX, retry class `"pending"`. In a version 1.1 instance, which has one blocking call
+ * at a time whichever fiber made it; and in every version, a call made from inside an accept condition (E05).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEINPROGRESS.number // => 10036
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEINPROGRESS extends define<WSAEINPROGRESS>()("WSAEINPROGRESS") {}
+
+/**
+ * An attempt to connect is still under way on this socket.
+ *
+ * **Details**
+ *
+ * Number 10037, `EALREADY` in POSIX, retry class `"defect"`. Connecting again before the first attempt is over (R25,
+ * E06), and `connectResult` as long as there is no result (R14). It is about the socket, not about the peer: the
+ * pending attempt goes on undisturbed.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEALREADY.number // => 10037
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEALREADY extends define<WSAEALREADY>()("WSAEALREADY") {}
+
+/**
+ * The handle is no open socket of this instance.
+ *
+ * **Details**
+ *
+ * Number 10038, `ENOTSOCK` in POSIX, retry class `"defect"`. Every call on a socket that is closed, whose scope is
+ * over, that belongs to another instance, or that was made before the instance was started anew (E15, A11, A21). It is
+ * looked at before anything else about the socket.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAENOTSOCK.number // => 10038
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAENOTSOCK extends define<WSAENOTSOCK>()("WSAENOTSOCK") {}
+
+/**
+ * A destination is needed, and none was given.
+ *
+ * **Details**
+ *
+ * Number 10039, `EDESTADDRREQ` in POSIX, retry class `"defect"`. No call ends with it: sending on a datagram socket
+ * without a destination is `WSAENOTCONN` (A09), also when the stack says `EDESTADDRREQ` (T28).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEDESTADDRREQ.number // => 10039
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEDESTADDRREQ extends define<WSAEDESTADDRREQ>()("WSAEDESTADDRREQ") {}
+
+/**
+ * A datagram that is larger than what it has to fit in.
+ *
+ * **Details**
+ *
+ * Number 10040, `EMSGSIZE` in POSIX, retry class `"defect"`. `send` and `sendto` for a datagram longer than
+ * `SO_MAX_MSG_SIZE`, of which nothing is sent; `recv` and `recvfrom` for one longer than the buffer, whose head is
+ * delivered all the same (A09).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEMSGSIZE.number // => 10040
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEMSGSIZE extends define<WSAEMSGSIZE>()("WSAEMSGSIZE") {}
+
+/**
+ * The protocol, or the peer, does not fit the type of the socket.
+ *
+ * **Details**
+ *
+ * Number 10041, `EPROTOTYPE` in POSIX, retry class `"defect"`. `socket` for a protocol that goes with another type
+ * (A01); a connect to a Unix-domain path that a socket of another type serves.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEPROTOTYPE.number // => 10041
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEPROTOTYPE extends define<WSAEPROTOTYPE>()("WSAEPROTOTYPE") {}
+
+/**
+ * An option that is unknown, or not one of this kind of socket.
+ *
+ * **Details**
+ *
+ * Number 10042, `ENOPROTOOPT` in POSIX, retry class `"defect"`. `getsockopt` and `setsockopt`, also for options that
+ * the provider cannot set, which its capabilities say beforehand (A14).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAENOPROTOOPT.number // => 10042
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAENOPROTOOPT extends define<WSAENOPROTOOPT>()("WSAENOPROTOOPT") {}
+
+/**
+ * The protocol is not supported, or connect data on it is not.
+ *
+ * **Details**
+ *
+ * Number 10043, `EPROTONOSUPPORT` in POSIX, retry class `"unsupported"`. `socket` for a protocol that is unknown (A01).
+ * `WSAConnect` with caller data where the provider, or the peer, does not speak the exchange of connect data (E17).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEPROTONOSUPPORT.number // => 10043
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEPROTONOSUPPORT extends define<WSAEPROTONOSUPPORT>()("WSAEPROTONOSUPPORT") {}
+
+/**
+ * Sockets of this type are not supported.
+ *
+ * **Details**
+ *
+ * Number 10044, `ESOCKTNOSUPPORT` in POSIX, retry class `"unsupported"`. `socket` and `WSASocket` for an unknown type
+ * (A01).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAESOCKTNOSUPPORT.number // => 10044
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAESOCKTNOSUPPORT extends define<WSAESOCKTNOSUPPORT>()("WSAESOCKTNOSUPPORT") {}
+
+/**
+ * This socket, or this provider, cannot do what was asked of it.
+ *
+ * **Details**
+ *
+ * Number 10045, `EOPNOTSUPP` in POSIX, retry class `"unsupported"`. `WSAConnect` with a quality of service that cannot
+ * be honoured, after which the socket is as it was before (R16, E16); `listen` and `accept` on a datagram socket (A05,
+ * A06); an unknown `WSAIoctl` (A16); `WSACancelBlockingCall` in a version 2 instance (E04).
+ *
+ * **Example** (Doing without what cannot be had)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ * import { Effect } from "effect"
+ *
+ * const guaranteed = Effect.fail(WsaError.make("WSAEOPNOTSUPP", { call: "WSAConnect", stage: "request" }))
+ * const program = Effect.catchTag(guaranteed, "WSAEOPNOTSUPP", () => Effect.succeed("best effort"))
+ * await Effect.runPromise(program) // => "best effort"
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEOPNOTSUPP extends define<WSAEOPNOTSUPP>()("WSAEOPNOTSUPP") {}
+
+/**
+ * A protocol family that is not supported.
+ *
+ * **Details**
+ *
+ * Number 10046, `EPFNOSUPPORT` in POSIX, retry class `"unsupported"`. No call ends with it: a family that cannot be
+ * used is `WSAEAFNOSUPPORT` here (E08, A01).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEPFNOSUPPORT.number // => 10046
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEPFNOSUPPORT extends define<WSAEPFNOSUPPORT>()("WSAEPFNOSUPPORT") {}
+
+/**
+ * Addresses of this family cannot be used with this socket.
+ *
+ * **Details**
+ *
+ * Number 10047, `EAFNOSUPPORT` in POSIX, retry class `"unsupported"`. A bind or connect whose address is of another
+ * family than the socket (E08, A02), and `socket` for a family that is unknown or that the machine does not have (A01).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEAFNOSUPPORT.number // => 10047
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEAFNOSUPPORT extends define<WSAEAFNOSUPPORT>()("WSAEAFNOSUPPORT") {}
+
+/**
+ * The local address is taken.
+ *
+ * **Details**
+ *
+ * Number 10048, `EADDRINUSE` in POSIX, retry class `"local-address"`. A bind to a port, or a path, that another socket
+ * has, also where the stack below would let both in (A02, E03); a connect whose bind was put off until then, or whose
+ * two addresses are connected already (T21). Where no port was named and none is left it is `WSAENOBUFS`.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEADDRINUSE.number // => 10048
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEADDRINUSE extends define<WSAEADDRINUSE>()("WSAEADDRINUSE") {}
+
+/**
+ * An address that cannot be used from this machine.
+ *
+ * **Details**
+ *
+ * Number 10049, `EADDRNOTAVAIL` in POSIX, retry class `"address"`. A stream connect to an all-zero address or to port 0
+ * (R03, E07), where Linux would connect to loopback or be refused (T1, T2); a bind to an address that is not one of
+ * this machine (A02); a link-local peer without its scope; a peer elsewhere from a socket that is bound to loopback
+ * (T40).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEADDRNOTAVAIL.number // => 10049
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEADDRNOTAVAIL extends define<WSAEADDRNOTAVAIL>()("WSAEADDRNOTAVAIL") {}
+
+/**
+ * The network of this machine has failed.
+ *
+ * **Details**
+ *
+ * Number 10050, `ENETDOWN` in POSIX, retry class `"transient"`. Every call, for as long as the provider says that its
+ * network is down (E02). It is looked at right after whether Winsock is started.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAENETDOWN.number // => 10050
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAENETDOWN extends define<WSAENETDOWN>()("WSAENETDOWN") {}
+
+/**
+ * No route leads to the network of the peer.
+ *
+ * **Details**
+ *
+ * Number 10051, `ENETUNREACH` in POSIX, retry class `"transient"`. A connect or a send, when this machine has no route
+ * or a router on the way says that it has none (E13). The same socket may be connected again (R26).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAENETUNREACH.number // => 10051
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAENETUNREACH extends define<WSAENETUNREACH>()("WSAENETUNREACH") {}
+
+/**
+ * Keep-alive found that the connection is dead and dropped it.
+ *
+ * **Details**
+ *
+ * Number 10052, `ENETRESET` in POSIX, retry class `"transient"`. `send` and `recv` on a connection whose peer no longer
+ * answers; Linux says `WSAETIMEDOUT` for the same thing. The socket is broken for good (R21).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAENETRESET.number // => 10052
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAENETRESET extends define<WSAENETRESET>()("WSAENETRESET") {}
+
+/**
+ * This machine has given the connection up.
+ *
+ * **Details**
+ *
+ * Number 10053, `ECONNABORTED` in POSIX, retry class `"transient"`. `send`, `recv` and `shutdown` on a connection that
+ * the stack dropped, or whose write was interrupted after bytes had been handed down: the socket is broken for good
+ * (R21). A connect ends with it when the stack drops the attempt.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAECONNABORTED.number // => 10053
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAECONNABORTED extends define<WSAECONNABORTED>()("WSAECONNABORTED") {}
+
+/**
+ * The other side broke the connection off.
+ *
+ * **Details**
+ *
+ * Number 10054, `ECONNRESET` in POSIX, retry class `"transient"`. `send`, `recv` and `shutdown` after a reset by the
+ * peer: bytes that came before are still received, then the socket is broken for good (R21). On a datagram socket one
+ * receive ends with it after an earlier datagram met a dead port, and the socket goes on (A09, T31).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAECONNRESET.number // => 10054
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAECONNRESET extends define<WSAECONNRESET>()("WSAECONNRESET") {}
+
+/**
+ * The machine has run out of something that the call needs.
+ *
+ * **Details**
+ *
+ * Number 10055, `ENOBUFS` in POSIX, retry class `"resource"`. Buffers; ephemeral ports, towards this peer or at all;
+ * descriptors, at a bind or a connect (E14). Linux says `EADDRNOTAVAIL`, `EADDRINUSE` or `EAGAIN` when ports are used
+ * up (T22): `nativeRules` tells them apart.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAENOBUFS.number // => 10055
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAENOBUFS extends define<WSAENOBUFS>()("WSAENOBUFS") {}
+
+/**
+ * The socket is connected already.
+ *
+ * **Details**
+ *
+ * Number 10056, `EISCONN` in POSIX, retry class `"defect"`. Connecting a connected stream again, also after its peer
+ * has gone or it was shut down (R04, E12, R21), or listening on it (A05). A datagram socket may be connected again
+ * (R08).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEISCONN.number // => 10056
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEISCONN extends define<WSAEISCONN>()("WSAEISCONN") {}
+
+/**
+ * The socket is not connected.
+ *
+ * **Details**
+ *
+ * Number 10057, `ENOTCONN` in POSIX, retry class `"defect"`. `send`, `recv`, `shutdown` and `getpeername` before there
+ * is a connection, `send` and `recv` also while a connect is pending (A04, A08, A10); a datagram socket after it was
+ * dis-connected (R07); `connectResult` where there was no attempt (R14).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAENOTCONN.number // => 10057
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAENOTCONN extends define<WSAENOTCONN>()("WSAENOTCONN") {}
+
+/**
+ * This direction of the socket has been shut down here.
+ *
+ * **Details**
+ *
+ * Number 10058, `ESHUTDOWN` in POSIX, retry class `"defect"`. `send` after the sending side was shut down, `recv` after
+ * the receiving side was (A08). The other direction goes on (A10).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAESHUTDOWN.number // => 10058
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAESHUTDOWN extends define<WSAESHUTDOWN>()("WSAESHUTDOWN") {}
+
+/**
+ * Too many references to one object of the system.
+ *
+ * **Details**
+ *
+ * Number 10059, `ETOOMANYREFS` in POSIX, retry class `"resource"`. No call ends with it by itself; a stack that says
+ * `ETOOMANYREFS` brings it up, inside a `WsaUnmapped`.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAETOOMANYREFS.number // => 10059
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAETOOMANYREFS extends define<WSAETOOMANYREFS>()("WSAETOOMANYREFS") {}
+
+/**
+ * No answer came within the time that was allowed.
+ *
+ * **Details**
+ *
+ * Number 10060, `ETIMEDOUT` in POSIX, retry class `"transient"`. A connect that the stack gave up, or that ran into a
+ * time-out of ours (E18); a receive with `SO_RCVTIMEO` or a send with `SO_SNDTIMEO` (A14); a connection whose peer no
+ * longer answers. After a connect the same socket may be connected again (R26).
+ *
+ * **Example** (Treating silence and refusal alike)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ * import { Effect } from "effect"
+ *
+ * const silent = Effect.fail(WsaError.forCall("WSAConnect", "WSAETIMEDOUT", { stage: "connect" }))
+ * const program = Effect.catchTag(silent, ["WSAETIMEDOUT", "WSAECONNREFUSED"], (error) => Effect.succeed(error.number))
+ * await Effect.runPromise(program) // => 10060
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAETIMEDOUT extends define<WSAETIMEDOUT>()("WSAETIMEDOUT") {}
+
+/**
+ * The other side refused: nothing listens at that address, or the listener turned the caller away.
+ *
+ * **Details**
+ *
+ * Number 10061, `ECONNREFUSED` in POSIX, retry class `"transient"`. A connect to a closed port, a path that nobody
+ * serves, or a listener whose backlog is full; one that an accept condition rejects, where the transport can still say
+ * so (E09, A07). `WSAAccept` ends with it on the rejecting side. The same socket may be connected again (R26).
+ *
+ * **Example** (Going on when nobody listens)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ * import { Effect } from "effect"
+ *
+ * const refused = Effect.fail(WsaError.make("WSAECONNREFUSED", { call: "WSAConnect", stage: "connect" }))
+ * const program = Effect.catchTag(refused, "WSAECONNREFUSED", (error) => Effect.succeed(error.number))
+ * await Effect.runPromise(program) // => 10061
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAECONNREFUSED extends define<WSAECONNREFUSED>()("WSAECONNREFUSED") {}
+
+/**
+ * A name that leads in circles.
+ *
+ * **Details**
+ *
+ * Number 10062, `ELOOP` in POSIX, retry class `"address"`. No call ends with it by itself: a Unix-domain path of
+ * looping links is `WSAECONNREFUSED` at a connect, as every path that leads nowhere.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAELOOP.number // => 10062
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAELOOP extends define<WSAELOOP>()("WSAELOOP") {}
+
+/**
+ * A name, or a part of it, that is too long.
+ *
+ * **Details**
+ *
+ * Number 10063, `ENAMETOOLONG` in POSIX, retry class `"defect"`. No call ends with it: an address that is too long is
+ * malformed, which is `WSAEFAULT` (E10).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAENAMETOOLONG.number // => 10063
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAENAMETOOLONG extends define<WSAENAMETOOLONG>()("WSAENAMETOOLONG") {}
+
+/**
+ * The other machine is down.
+ *
+ * **Details**
+ *
+ * Number 10064, `EHOSTDOWN` in POSIX, retry class `"transient"`. A connect, when a router on the way says that it does
+ * not know the peer. On datagrams the same report is `WSAEHOSTUNREACH`.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEHOSTDOWN.number // => 10064
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEHOSTDOWN extends define<WSAEHOSTDOWN>()("WSAEHOSTDOWN") {}
+
+/**
+ * No route leads to that machine, although one may lead to its network.
+ *
+ * **Details**
+ *
+ * Number 10065, `EHOSTUNREACH` in POSIX, retry class `"transient"`. A connect or a send, when no neighbour answers for
+ * the peer or a router on the way says that it cannot be reached (E13).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEHOSTUNREACH.number // => 10065
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEHOSTUNREACH extends define<WSAEHOSTUNREACH>()("WSAEHOSTUNREACH") {}
+
+/**
+ * A directory that is not empty.
+ *
+ * **Details**
+ *
+ * Number 10066, `ENOTEMPTY` in POSIX, retry class `"other"`. No call ends with it: it belongs to file systems.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAENOTEMPTY.number // => 10066
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAENOTEMPTY extends define<WSAENOTEMPTY>()("WSAENOTEMPTY") {}
+
+/**
+ * Too many programs use the network at once.
+ *
+ * **Details**
+ *
+ * Number 10067, `EPROCLIM (BSD only)` in POSIX, retry class `"resource"`. No call ends with it: the start-up of an
+ * instance here is not limited.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEPROCLIM.number // => 10067
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEPROCLIM extends define<WSAEPROCLIM>()("WSAEPROCLIM") {}
+
+/**
+ * The quota of the user is exhausted.
+ *
+ * **Details**
+ *
+ * Number 10068, `EUSERS` in POSIX, retry class `"resource"`. No call ends with it by itself; a stack that says `EUSERS`
+ * brings it up, inside a `WsaUnmapped`.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEUSERS.number // => 10068
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEUSERS extends define<WSAEUSERS>()("WSAEUSERS") {}
+
+/**
+ * The disk quota is exhausted.
+ *
+ * **Details**
+ *
+ * Number 10069, `EDQUOT` in POSIX, retry class `"resource"`. No call ends with it by itself; a stack that says
+ * `EDQUOT`, as for a Unix-domain path, brings it up inside a `WsaUnmapped`.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEDQUOT.number // => 10069
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEDQUOT extends define<WSAEDQUOT>()("WSAEDQUOT") {}
+
+/**
+ * A file handle that refers to something that is gone.
+ *
+ * **Details**
+ *
+ * Number 10070, `ESTALE` in POSIX, retry class `"other"`. No call ends with it: it belongs to file systems.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAESTALE.number // => 10070
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAESTALE extends define<WSAESTALE>()("WSAESTALE") {}
+
+/**
+ * An item that is not on this machine.
+ *
+ * **Details**
+ *
+ * Number 10071, `EREMOTE` in POSIX, retry class `"other"`. No call ends with it: it belongs to file systems.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEREMOTE.number // => 10071
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEREMOTE extends define<WSAEREMOTE>()("WSAEREMOTE") {}
+
+/**
+ * The network of this machine is not ready to be used.
+ *
+ * **Details**
+ *
+ * Number 10091, no name in POSIX, retry class `"startup"`. `WSAStartup`, and so building the layer, while the provider
+ * says that its network is down (E02).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSASYSNOTREADY.number // => 10091
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSASYSNOTREADY extends define<WSASYSNOTREADY>()("WSASYSNOTREADY") {}
+
+/**
+ * A version of Winsock that is older than any that is supported.
+ *
+ * **Details**
+ *
+ * Number 10092, no name in POSIX, retry class `"startup"`. `WSAStartup` for a version below 1.0; one above 2.2 is given
+ * 2.2 (A21).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAVERNOTSUPPORTED.number // => 10092
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAVERNOTSUPPORTED extends define<WSAVERNOTSUPPORTED>()("WSAVERNOTSUPPORTED") {}
+
+/**
+ * Winsock has not been started, or has been cleaned up.
+ *
+ * **Details**
+ *
+ * Number 10093, no name in POSIX, retry class `"startup"`. Every call after the layer's scope closed, and one
+ * `WSACleanup` too many (E01, A21). Before, a missing layer does not compile. It is looked at before anything else.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSANOTINITIALISED.number // => 10093
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSANOTINITIALISED extends define<WSANOTINITIALISED>()("WSANOTINITIALISED") {}
+
+/**
+ * The peer is ending the connection in good order.
+ *
+ * **Details**
+ *
+ * Number 10101, no name in POSIX, retry class `"closed"`. No call ends with it: an orderly end is no failure, `recv`
+ * gives 0 bytes (A08).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEDISCON.number // => 10101
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEDISCON extends define<WSAEDISCON>()("WSAEDISCON") {}
+
+/**
+ * A lookup that has no more results.
+ *
+ * **Details**
+ *
+ * Number 10102, no name in POSIX, retry class `"lookup"`. No call ends with it: a lookup gives all its results at once.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAENOMORE.number // => 10102
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAENOMORE extends define<WSAENOMORE>()("WSAENOMORE") {}
+
+/**
+ * A lookup that was cancelled.
+ *
+ * **Details**
+ *
+ * Number 10103, `ECANCELED` in POSIX, retry class `"interrupt"`. No call ends with it: a cancelled call ends with
+ * `WSAEINTR` (E04).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAECANCELLED.number // => 10103
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAECANCELLED extends define<WSAECANCELLED>()("WSAECANCELLED") {}
+
+/**
+ * A provider whose table of functions is broken.
+ *
+ * **Details**
+ *
+ * Number 10104, no name in POSIX, retry class `"provider"`. No call ends with it: a provider that lacks a method does
+ * not compile.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEINVALIDPROCTABLE.number // => 10104
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEINVALIDPROCTABLE extends define<WSAEINVALIDPROCTABLE>()("WSAEINVALIDPROCTABLE") {}
+
+/**
+ * A provider whose entry or version is not valid.
+ *
+ * **Details**
+ *
+ * Number 10105, no name in POSIX, retry class `"provider"`. No call ends with it: a provider is a value, and is found
+ * by its layer.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEINVALIDPROVIDER.number // => 10105
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEINVALIDPROVIDER extends define<WSAEINVALIDPROVIDER>()("WSAEINVALIDPROVIDER") {}
+
+/**
+ * A provider that could not be loaded or initialised.
+ *
+ * **Details**
+ *
+ * Number 10106, no name in POSIX, retry class `"provider"`. No call ends with it by itself: building the provider's
+ * layer fails before there is a call. A native provider may say it.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEPROVIDERFAILEDINIT.number // => 10106
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEPROVIDERFAILEDINIT extends define<WSAEPROVIDERFAILEDINIT>()("WSAEPROVIDERFAILEDINIT") {}
+
+/**
+ * A system call that never should fail, and did.
+ *
+ * **Details**
+ *
+ * Number 10107, no name in POSIX, retry class `"provider"`. No call ends with it by itself; a native provider may say
+ * it, and it then arrives inside a `WsaUnmapped`.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSASYSCALLFAILURE.number // => 10107
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSASYSCALLFAILURE extends define<WSASYSCALLFAILURE>()("WSASYSCALLFAILURE") {}
+
+/**
+ * A service that the name space does not know.
+ *
+ * **Details**
+ *
+ * Number 10108, no name in POSIX, retry class `"lookup"`. No call ends with it: names are looked up as hosts.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSASERVICE_NOT_FOUND.number // => 10108
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSASERVICE_NOT_FOUND extends define<WSASERVICE_NOT_FOUND>()("WSASERVICE_NOT_FOUND") {}
+
+/**
+ * A service, or its class, that was not found.
+ *
+ * **Details**
+ *
+ * Number 10109, `EAI_SERVICE` in POSIX, retry class `"lookup"`. No call ends with it by itself: a lookup whose stack
+ * says `EAI_SERVICE` brings it up, inside a `WsaUnmapped`.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSATYPE_NOT_FOUND.number // => 10109
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSATYPE_NOT_FOUND extends define<WSATYPE_NOT_FOUND>()("WSATYPE_NOT_FOUND") {}
+
+/**
+ * A lookup that has no more results; the newer name of `WSAENOMORE`.
+ *
+ * **Details**
+ *
+ * Number 10110, no name in POSIX, retry class `"lookup"`. No call ends with it: a lookup gives all its results at once.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_E_NO_MORE.number // => 10110
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_E_NO_MORE extends define<WSA_E_NO_MORE>()("WSA_E_NO_MORE") {}
+
+/**
+ * A lookup that was cancelled; the newer name of `WSAECANCELLED`.
+ *
+ * **Details**
+ *
+ * Number 10111, `ECANCELED` in POSIX, retry class `"interrupt"`. No call ends with it: a cancelled call ends with
+ * `WSAEINTR` (E04).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_E_CANCELLED.number // => 10111
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_E_CANCELLED extends define<WSA_E_CANCELLED>()("WSA_E_CANCELLED") {}
+
+/**
+ * A name server that refused the query.
+ *
+ * **Details**
+ *
+ * Number 10112, no name in POSIX, retry class `"lookup"`. No call ends with it by itself; a stack that says `EREFUSED`
+ * brings it up, inside a `WsaUnmapped`.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAEREFUSED.number // => 10112
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAEREFUSED extends define<WSAEREFUSED>()("WSAEREFUSED") {}
+
+/**
+ * No host of that name exists.
+ *
+ * **Details**
+ *
+ * Number 11001, `EAI_NONAME` in POSIX, retry class `"lookup"`. `WSAConnectByName`, when the name server says so with
+ * authority (A22).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSAHOST_NOT_FOUND.number // => 11001
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSAHOST_NOT_FOUND extends define<WSAHOST_NOT_FOUND>()("WSAHOST_NOT_FOUND") {}
+
+/**
+ * There is no answer for now, and there may be one later.
+ *
+ * **Details**
+ *
+ * Number 11002, `EAI_AGAIN` in POSIX, retry class `"lookup-transient"`. `WSAConnectByName`, when the name server does
+ * not answer (A22). `WSAAccept`, when the condition defers: the request stays, and is the next one given (A07).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSATRY_AGAIN.number // => 11002
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSATRY_AGAIN extends define<WSATRY_AGAIN>()("WSATRY_AGAIN") {}
+
+/**
+ * A name server that failed, and will fail again.
+ *
+ * **Details**
+ *
+ * Number 11003, `EAI_FAIL` in POSIX, retry class `"lookup"`. `WSAConnectByName`, when the lookup fails for good (A22).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSANO_RECOVERY.number // => 11003
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSANO_RECOVERY extends define<WSANO_RECOVERY>()("WSANO_RECOVERY") {}
+
+/**
+ * A name that exists, but has no address of the kind that was asked for.
+ *
+ * **Details**
+ *
+ * Number 11004, `EAI_NODATA` in POSIX, retry class `"lookup"`. `WSAConnectByName`, when the name has no address of the
+ * socket's family (A22).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSANO_DATA.number // => 11004
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSANO_DATA extends define<WSANO_DATA>()("WSANO_DATA") {}
+
+/**
+ * News: at least one receiver has made a reservation.
+ *
+ * **Details**
+ *
+ * Number 11005, no name in POSIX, retry class `"qos-event"`. No call fails with it: it is what `FD_QOS` reports (A18).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_RECEIVERS.number // => 11005
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_RECEIVERS extends define<WSA_QOS_RECEIVERS>()("WSA_QOS_RECEIVERS") {}
+
+/**
+ * News: at least one sender has announced itself.
+ *
+ * **Details**
+ *
+ * Number 11006, no name in POSIX, retry class `"qos-event"`. No call fails with it: it is what `FD_QOS` reports (A18).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_SENDERS.number // => 11006
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_SENDERS extends define<WSA_QOS_SENDERS>()("WSA_QOS_SENDERS") {}
+
+/**
+ * News: no sender is left.
+ *
+ * **Details**
+ *
+ * Number 11007, no name in POSIX, retry class `"qos-event"`. No call fails with it: it is what `FD_QOS` reports (A18).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_NO_SENDERS.number // => 11007
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_NO_SENDERS extends define<WSA_QOS_NO_SENDERS>()("WSA_QOS_NO_SENDERS") {}
+
+/**
+ * News: no receiver is left.
+ *
+ * **Details**
+ *
+ * Number 11008, no name in POSIX, retry class `"qos-event"`. No call fails with it: it is what `FD_QOS` reports (A18).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_NO_RECEIVERS.number // => 11008
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_NO_RECEIVERS extends define<WSA_QOS_NO_RECEIVERS>()("WSA_QOS_NO_RECEIVERS") {}
+
+/**
+ * News: the reservation has been confirmed.
+ *
+ * **Details**
+ *
+ * Number 11009, no name in POSIX, retry class `"qos-event"`. No call fails with it: it is what `FD_QOS` reports (A18).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_REQUEST_CONFIRMED.number // => 11009
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_REQUEST_CONFIRMED extends define<WSA_QOS_REQUEST_CONFIRMED>()("WSA_QOS_REQUEST_CONFIRMED") {}
+
+/**
+ * A reservation that was refused because there is not enough capacity.
+ *
+ * **Details**
+ *
+ * Number 11010, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_ADMISSION_FAILURE.number // => 11010
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_ADMISSION_FAILURE extends define<WSA_QOS_ADMISSION_FAILURE>()("WSA_QOS_ADMISSION_FAILURE") {}
+
+/**
+ * A reservation that was refused because policy does not allow it.
+ *
+ * **Details**
+ *
+ * Number 11011, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_POLICY_FAILURE.number // => 11011
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_POLICY_FAILURE extends define<WSA_QOS_POLICY_FAILURE>()("WSA_QOS_POLICY_FAILURE") {}
+
+/**
+ * A style of reservation that is unknown, or conflicts with another.
+ *
+ * **Details**
+ *
+ * Number 11012, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_BAD_STYLE.number // => 11012
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_BAD_STYLE extends define<WSA_QOS_BAD_STYLE>()("WSA_QOS_BAD_STYLE") {}
+
+/**
+ * A filter, or a provider-specific part of a quality of service, that is bad.
+ *
+ * **Details**
+ *
+ * Number 11013, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_BAD_OBJECT.number // => 11013
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_BAD_OBJECT extends define<WSA_QOS_BAD_OBJECT>()("WSA_QOS_BAD_OBJECT") {}
+
+/**
+ * The traffic control of this machine, which failed.
+ *
+ * **Details**
+ *
+ * Number 11014, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_TRAFFIC_CTRL_ERROR.number // => 11014
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_TRAFFIC_CTRL_ERROR extends define<WSA_QOS_TRAFFIC_CTRL_ERROR>()("WSA_QOS_TRAFFIC_CTRL_ERROR") {}
+
+/**
+ * A quality of service that failed for a reason which nobody gave.
+ *
+ * **Details**
+ *
+ * Number 11015, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_GENERIC_ERROR.number // => 11015
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_GENERIC_ERROR extends define<WSA_QOS_GENERIC_ERROR>()("WSA_QOS_GENERIC_ERROR") {}
+
+/**
+ * A flow specification whose service type is none.
+ *
+ * **Details**
+ *
+ * Number 11016, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_ESERVICETYPE.number // => 11016
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_ESERVICETYPE extends define<WSA_QOS_ESERVICETYPE>()("WSA_QOS_ESERVICETYPE") {}
+
+/**
+ * A flow specification that is not valid, or contradicts itself.
+ *
+ * **Details**
+ *
+ * Number 11017, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_EFLOWSPEC.number // => 11017
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_EFLOWSPEC extends define<WSA_QOS_EFLOWSPEC>()("WSA_QOS_EFLOWSPEC") {}
+
+/**
+ * A provider-specific part of a quality of service that is not valid.
+ *
+ * **Details**
+ *
+ * Number 11018, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_EPROVSPECBUF.number // => 11018
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_EPROVSPECBUF extends define<WSA_QOS_EPROVSPECBUF>()("WSA_QOS_EPROVSPECBUF") {}
+
+/**
+ * A filter whose style is not valid.
+ *
+ * **Details**
+ *
+ * Number 11019, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_EFILTERSTYLE.number // => 11019
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_EFILTERSTYLE extends define<WSA_QOS_EFILTERSTYLE>()("WSA_QOS_EFILTERSTYLE") {}
+
+/**
+ * A filter whose type is not valid.
+ *
+ * **Details**
+ *
+ * Number 11020, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_EFILTERTYPE.number // => 11020
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_EFILTERTYPE extends define<WSA_QOS_EFILTERTYPE>()("WSA_QOS_EFILTERTYPE") {}
+
+/**
+ * A flow that has the wrong number of filters.
+ *
+ * **Details**
+ *
+ * Number 11021, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_EFILTERCOUNT.number // => 11021
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_EFILTERCOUNT extends define<WSA_QOS_EFILTERCOUNT>()("WSA_QOS_EFILTERCOUNT") {}
+
+/**
+ * An object of the provider-specific part that says a wrong length of itself.
+ *
+ * **Details**
+ *
+ * Number 11022, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_EOBJLENGTH.number // => 11022
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_EOBJLENGTH extends define<WSA_QOS_EOBJLENGTH>()("WSA_QOS_EOBJLENGTH") {}
+
+/**
+ * A wrong number of flows.
+ *
+ * **Details**
+ *
+ * Number 11023, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_EFLOWCOUNT.number // => 11023
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_EFLOWCOUNT extends define<WSA_QOS_EFLOWCOUNT>()("WSA_QOS_EFLOWCOUNT") {}
+
+/**
+ * An object of the provider-specific part that nobody knows.
+ *
+ * **Details**
+ *
+ * Number 11024, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_EUNKNOWNPSOBJ.number // => 11024
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_EUNKNOWNPSOBJ extends define<WSA_QOS_EUNKNOWNPSOBJ>()("WSA_QOS_EUNKNOWNPSOBJ") {}
+
+/**
+ * A policy object that is not valid.
+ *
+ * **Details**
+ *
+ * Number 11025, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_EPOLICYOBJ.number // => 11025
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_EPOLICYOBJ extends define<WSA_QOS_EPOLICYOBJ>()("WSA_QOS_EPOLICYOBJ") {}
+
+/**
+ * A description of a flow that is not valid.
+ *
+ * **Details**
+ *
+ * Number 11026, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_EFLOWDESC.number // => 11026
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_EFLOWDESC extends define<WSA_QOS_EFLOWDESC>()("WSA_QOS_EFLOWDESC") {}
+
+/**
+ * A provider-specific flow specification that is not valid.
+ *
+ * **Details**
+ *
+ * Number 11027, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_EPSFLOWSPEC.number // => 11027
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_EPSFLOWSPEC extends define<WSA_QOS_EPSFLOWSPEC>()("WSA_QOS_EPSFLOWSPEC") {}
+
+/**
+ * A provider-specific filter that is not valid.
+ *
+ * **Details**
+ *
+ * Number 11028, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_EPSFILTERSPEC.number // => 11028
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_EPSFILTERSPEC extends define<WSA_QOS_EPSFILTERSPEC>()("WSA_QOS_EPSFILTERSPEC") {}
+
+/**
+ * An object that should choose between shaping and discarding, and is not valid.
+ *
+ * **Details**
+ *
+ * Number 11029, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_ESDMODEOBJ.number // => 11029
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_ESDMODEOBJ extends define<WSA_QOS_ESDMODEOBJ>()("WSA_QOS_ESDMODEOBJ") {}
+
+/**
+ * An object that should set the shaping rate, and is not valid.
+ *
+ * **Details**
+ *
+ * Number 11030, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_ESHAPERATEOBJ.number // => 11030
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_ESHAPERATEOBJ extends define<WSA_QOS_ESHAPERATEOBJ>()("WSA_QOS_ESHAPERATEOBJ") {}
+
+/**
+ * A policy element whose type is reserved.
+ *
+ * **Details**
+ *
+ * Number 11031, no name in POSIX, retry class `"qos-error"`. A provider that reserves can fail `WSAConnect`,
+ * `connectResult` and `WSAIoctl` with it (R15, R18); live on Node nothing is reserved, and what cannot be honoured is
+ * `WSAEOPNOTSUPP` (R16).
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_QOS_RESERVED_PETYPE.number // => 11031
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_QOS_RESERVED_PETYPE extends define<WSA_QOS_RESERVED_PETYPE>()("WSA_QOS_RESERVED_PETYPE") {}
+
+/**
+ * No host of that name was found by a secure lookup.
+ *
+ * **Details**
+ *
+ * Number 11032, no name in POSIX, retry class `"lookup"`. No call ends with it: lookups here are plain ones.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_SECURE_HOST_NOT_FOUND.number // => 11032
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_SECURE_HOST_NOT_FOUND extends define<WSA_SECURE_HOST_NOT_FOUND>()("WSA_SECURE_HOST_NOT_FOUND") {}
+
+/**
+ * A name that could not be looked up under the IPsec policy.
+ *
+ * **Details**
+ *
+ * Number 11033, no name in POSIX, retry class `"lookup"`. No call ends with it: lookups here are plain ones.
+ *
+ * **Example** (Reading its row of the table)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.table.WSA_IPSEC_NAME_POLICY_ERROR.number // => 11033
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WSA_IPSEC_NAME_POLICY_ERROR extends define<WSA_IPSEC_NAME_POLICY_ERROR>()("WSA_IPSEC_NAME_POLICY_ERROR") {}
+
+const unmapped: { readonly prototype: object } = Schema.TaggedError<any>("@effect-winsock/core/WsaError/WsaUnmapped")(
+  "WsaUnmapped",
+  {
+    code: Schema.String,
+    number: Schema.optionalKey(Schema.Number),
+    ...fields
+  }
+)
+addMembers(unmapped.prototype, "WsaUnmapped", function() {
+  return this.code !== undefined && isCode(this.code) ? table[this.code].retryClass : "other"
+})
+
+/**
+ * The class of `WsaUnmapped`, which is also its schema: the error for what no row of the
+ * table knows.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface UnmappedClass<Self> extends
+  Schema.Class<
+    Self,
+    Schema.TaggedStruct<
+      "WsaUnmapped",
+      { readonly code: Schema.String; readonly number: Schema.optionalKey<Schema.Number> } & Fields
+    >,
+    Cause.YieldableError & Members
+  >
+{}
+
+/**
+ * What the stack below said and no row of the table knows, or a code that the call is not known to end with.
+ *
+ * **When to use**
+ *
+ * Use to see in a log what a stack came up with, and tell us: it may deserve a line in `nativeRules`.
+ *
+ * **Details**
+ *
+ * `code` is the raw name: Winsock's where there is one, and then `number` is its number, else the stack's own. `native`
+ * has everything that the stack said. The retry class is that of the Winsock code, or `"other"`.
+ *
+ * **Example** (Keeping a word that nobody knows)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * const error = WsaError.make("WsaUnmapped", { call: "bind", stage: "bind", native: { code: "EWEIRD" } })
+ * error.code // => "EWEIRD"
+ * error.retryClass // => "other"
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class WsaUnmapped extends (unmapped as unknown as UnmappedClass<WsaUnmapped>) {}
+
+/**
+ * The class of every code, by its name.
+ *
+ * **Example** (Finding the class of a code)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.classes.WSAEISCONN === WsaError.WSAEISCONN // => true
+ * ```
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const classes = {
+  WSA_INVALID_HANDLE,
+  WSA_NOT_ENOUGH_MEMORY,
+  WSA_INVALID_PARAMETER,
+  WSA_OPERATION_ABORTED,
+  WSA_IO_INCOMPLETE,
+  WSA_IO_PENDING,
+  WSAEINTR,
+  WSAEBADF,
+  WSAEACCES,
+  WSAEFAULT,
+  WSAEINVAL,
+  WSAEMFILE,
+  WSAEWOULDBLOCK,
+  WSAEINPROGRESS,
+  WSAEALREADY,
+  WSAENOTSOCK,
+  WSAEDESTADDRREQ,
+  WSAEMSGSIZE,
+  WSAEPROTOTYPE,
+  WSAENOPROTOOPT,
+  WSAEPROTONOSUPPORT,
+  WSAESOCKTNOSUPPORT,
+  WSAEOPNOTSUPP,
+  WSAEPFNOSUPPORT,
+  WSAEAFNOSUPPORT,
+  WSAEADDRINUSE,
+  WSAEADDRNOTAVAIL,
+  WSAENETDOWN,
+  WSAENETUNREACH,
+  WSAENETRESET,
+  WSAECONNABORTED,
+  WSAECONNRESET,
+  WSAENOBUFS,
+  WSAEISCONN,
+  WSAENOTCONN,
+  WSAESHUTDOWN,
+  WSAETOOMANYREFS,
+  WSAETIMEDOUT,
+  WSAECONNREFUSED,
+  WSAELOOP,
+  WSAENAMETOOLONG,
+  WSAEHOSTDOWN,
+  WSAEHOSTUNREACH,
+  WSAENOTEMPTY,
+  WSAEPROCLIM,
+  WSAEUSERS,
+  WSAEDQUOT,
+  WSAESTALE,
+  WSAEREMOTE,
+  WSASYSNOTREADY,
+  WSAVERNOTSUPPORTED,
+  WSANOTINITIALISED,
+  WSAEDISCON,
+  WSAENOMORE,
+  WSAECANCELLED,
+  WSAEINVALIDPROCTABLE,
+  WSAEINVALIDPROVIDER,
+  WSAEPROVIDERFAILEDINIT,
+  WSASYSCALLFAILURE,
+  WSASERVICE_NOT_FOUND,
+  WSATYPE_NOT_FOUND,
+  WSA_E_NO_MORE,
+  WSA_E_CANCELLED,
+  WSAEREFUSED,
+  WSAHOST_NOT_FOUND,
+  WSATRY_AGAIN,
+  WSANO_RECOVERY,
+  WSANO_DATA,
+  WSA_QOS_RECEIVERS,
+  WSA_QOS_SENDERS,
+  WSA_QOS_NO_SENDERS,
+  WSA_QOS_NO_RECEIVERS,
+  WSA_QOS_REQUEST_CONFIRMED,
+  WSA_QOS_ADMISSION_FAILURE,
+  WSA_QOS_POLICY_FAILURE,
+  WSA_QOS_BAD_STYLE,
+  WSA_QOS_BAD_OBJECT,
+  WSA_QOS_TRAFFIC_CTRL_ERROR,
+  WSA_QOS_GENERIC_ERROR,
+  WSA_QOS_ESERVICETYPE,
+  WSA_QOS_EFLOWSPEC,
+  WSA_QOS_EPROVSPECBUF,
+  WSA_QOS_EFILTERSTYLE,
+  WSA_QOS_EFILTERTYPE,
+  WSA_QOS_EFILTERCOUNT,
+  WSA_QOS_EOBJLENGTH,
+  WSA_QOS_EFLOWCOUNT,
+  WSA_QOS_EUNKNOWNPSOBJ,
+  WSA_QOS_EPOLICYOBJ,
+  WSA_QOS_EFLOWDESC,
+  WSA_QOS_EPSFLOWSPEC,
+  WSA_QOS_EPSFILTERSPEC,
+  WSA_QOS_ESDMODEOBJ,
+  WSA_QOS_ESHAPERATEOBJ,
+  WSA_QOS_RESERVED_PETYPE,
+  WSA_SECURE_HOST_NOT_FOUND,
+  WSA_IPSEC_NAME_POLICY_ERROR
+} satisfies { readonly [C in Code]: ErrorClass<any, C> }
