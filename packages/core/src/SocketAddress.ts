@@ -506,7 +506,7 @@ const Seed = Schema.Union([
     port: Port,
     scopeId: ScopeId
   }),
-  Schema.Struct({ abstract: Schema.Boolean, name: Schema.String.check(Schema.isMaxLength(26)) })
+  Schema.Struct({ abstract: Schema.Boolean, name: Schema.String.check(Schema.isMaxLength(35)) })
 ])
 
 const fromSeed = (seed: typeof Seed.Type): SocketAddress =>

@@ -352,7 +352,7 @@ export const table = {
     "no host of this name was found by secure lookup"),
   WSA_IPSEC_NAME_POLICY_ERROR: row(11033, "lookup", null, null, null, "UNKNOWN", -4094, null,
     "the name could not be resolved under the IPsec policy")
-}
+} as const
 
 /**
  * The name of a Winsock code, which is also the tag of its error.
