@@ -232,7 +232,8 @@ const header = (file) =>
   `import { assertEquals as __assertEquals } from "@effect/vitest/utils"; ` +
   `const __equals = <A>(line: number, actual: A, expected: unknown): A => { ` +
   `try { __assertEquals<unknown>(actual, expected) } ` +
-  `catch (e) { const error = e as Error; error.message = \`${file}:\${line}: \${error.message}\`; throw error } ` +
+  `catch (e) { const error = e as Error; error.message = \`${file}:\${line}: \${error.message}\`; ` +
+  `Error.captureStackTrace(error, __equals); throw error } ` +
   `return actual }; `
 
 const importStatement = ({ from, local, name, type }) => {

@@ -25,8 +25,8 @@ const project = path.join(temp, "project")
 
 const problems = []
 const say = (text) => process.stdout.write(`${text}\n`)
-const run = (cwd, command, args) =>
-  execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], timeout: 300_000 })
+const run = (cwd, command, args, timeout = 300_000) =>
+  execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], timeout })
 const attempt = (what, body) => {
   try {
     say(`${what}: ${body() ?? "ok"}`)
@@ -98,8 +98,7 @@ const install = (packed, code) => {
 const typeCheck = () => {
   const compilerOptions = {
     module: "NodeNext",
-    target: "ES2022",
-    lib: ["ES2023"],
+    target: "ES2023", // and its usual libraries: effect's declarations speak of CryptoKey and other names of the DOM
     types: ["node"],
     strict: true,
     exactOptionalPropertyTypes: true,
@@ -111,7 +110,7 @@ const typeCheck = () => {
 }
 
 const runProgram = () => {
-  const output = run(project, node24, ["program.ts"])
+  const output = run(project, node24, ["program.ts"], 60_000)
   if (output.trim() === "") throw new Error("it printed nothing")
   return `printed\n${output.replace(/^/gm, "  | ").trimEnd()}`
 }

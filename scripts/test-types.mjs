@@ -15,7 +15,7 @@ export default class Counts {
   }
 }
 
-if (import.meta.main) {
+const main = async () => {
   const { Cli } = await import("tstyche/api")
   process.exitCode = await new Cli().run([
     ...process.argv.slice(2),
@@ -23,3 +23,6 @@ if (import.meta.main) {
     `list,summary,${import.meta.filename}`
   ])
 }
+
+// not awaited: TSTyche imports this module again, as the reporter, and would wait for it to end
+if (import.meta.main) void main()

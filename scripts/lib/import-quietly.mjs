@@ -15,10 +15,20 @@ process.on("uncaughtException", (error) => found.push(`${current} throws: ${erro
 void [globalThis.fetch, globalThis.crypto, globalThis.navigator, globalThis.localStorage === undefined]
 
 const look = () => ({
-  handles: process.getActiveResourcesInfo().length,
-  globals: Object.getOwnPropertyNames(globalThis).join(),
-  listeners: process.eventNames().map((event) => `${String(event)}:${process.listenerCount(event)}`).join()
+  handles: process.getActiveResourcesInfo().filter((name) => !name.startsWith("FSReq")),
+  globals: Object.getOwnPropertyNames(globalThis),
+  listeners: process.eventNames().flatMap((event) => process.listeners(event).map(() => String(event)))
 })
+
+/** What is there more often than before. */
+const added = (before, after) => {
+  const left = [...before]
+  return after.filter((name) => {
+    const at = left.indexOf(name)
+    if (at !== -1) left.splice(at, 1)
+    return at === -1
+  })
+}
 
 for (const entry of process.argv.slice(2)) {
   current = entry
@@ -31,7 +41,8 @@ for (const entry of process.argv.slice(2)) {
   await new Promise((resolve) => setImmediate(resolve))
   const after = look()
   for (const key of Object.keys(before)) {
-    if (before[key] !== after[key]) found.push(`${entry} changes ${key}: ${before[key]} -> ${after[key]}`)
+    const more = added(before[key], after[key])
+    if (more.length > 0) found.push(`${entry} adds ${key}: ${more.join(", ")}`)
   }
 }
 
