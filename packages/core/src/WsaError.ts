@@ -1353,8 +1353,31 @@ export interface UnmappedDetails {
 
 type Mutable<A> = { -readonly [K in keyof A]: A[K] }
 
-const rawCode = ({ code, native }: Details & UnmappedDetails): string =>
-  code ?? native?.code ?? (native?.errno === undefined ? "UNKNOWN" : String(native.errno))
+const build = (
+  tag: Code | "WsaUnmapped",
+  call: Call,
+  raw: string | undefined,
+  details: Omit<Details, "call"> & UnmappedDetails
+): WsaError => {
+  const value: Mutable<Partial<Shape>> = { _tag: tag }
+  const { cause, detail, local, native, remote, stage } = details
+  if (tag === "WsaUnmapped") {
+    const code = raw ?? native?.code ?? (native?.errno === undefined ? "UNKNOWN" : String(native.errno))
+    const number = details.number ?? (isCode(code) ? table[code].number : undefined)
+    value.code = code
+    if (number !== undefined) value.number = number
+  } else {
+    value.number = table[tag].number
+  }
+  value.call = call
+  value.stage = stage
+  if (local !== undefined) value.local = local
+  if (remote !== undefined) value.remote = remote
+  if (native !== undefined) value.native = native
+  if (detail !== undefined) value.detail = detail
+  if (cause !== undefined) value.cause = cause
+  return construct(tag === "WsaUnmapped" ? WsaUnmapped : classes[tag], value)
+}
 
 /**
  * Makes the error of a code, without a stack trace.
@@ -1391,24 +1414,7 @@ const rawCode = ({ code, native }: Details & UnmappedDetails): string =>
 export const make = <C extends Code | "WsaUnmapped">(
   code: C,
   details: Details & UnmappedDetails
-): Instance<C> => {
-  const value: Mutable<Partial<Shape>> = { _tag: code }
-  if (code === "WsaUnmapped") {
-    value.code = rawCode(details)
-    const number = details.number ?? (isCode(value.code) ? table[value.code].number : undefined)
-    if (number !== undefined) value.number = number
-  } else {
-    value.number = table[code as Code].number
-  }
-  value.call = details.call
-  value.stage = details.stage
-  if (details.local !== undefined) value.local = details.local
-  if (details.remote !== undefined) value.remote = details.remote
-  if (details.native !== undefined) value.native = details.native
-  if (details.detail !== undefined) value.detail = details.detail
-  if (details.cause !== undefined) value.cause = details.cause
-  return construct(code === "WsaUnmapped" ? WsaUnmapped : classes[code as Code], value) as Instance<C>
-}
+): Instance<C> => build(code, details.call, details.code, details) as Instance<C>
 
 /**
  * Makes the error with which a call ends, of a type that the call can end with.
@@ -1444,9 +1450,8 @@ export const forCall = <C extends Call>(
   details: Omit<Details, "call"> & UnmappedDetails
 ): ErrorOf<C> => {
   const known = allowed.get(call)!.has(code)
-  const value = { ...details, call }
-  if (known) return make(code, value) as ErrorOf<C>
-  return make("WsaUnmapped", code === "WsaUnmapped" ? value : { ...value, code }) as WsaError as ErrorOf<C>
+  const raw = known || code === "WsaUnmapped" ? details.code : code
+  return build(known ? code : "WsaUnmapped", call, raw, details) as ErrorOf<C>
 }
 
 /**
