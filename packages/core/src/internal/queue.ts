@@ -1,0 +1,112 @@
+/**
+ * What has arrived and waits to be received.
+ */
+import type { Failure } from "../Provider.ts"
+import type { SocketAddress } from "../SocketAddress.ts"
+
+const nothing = new Uint8Array(0)
+
+/** The bytes of a stream, in the pieces in which they came. */
+export class ByteQueue {
+  /** How many bytes wait. */
+  length = 0
+  private pieces: Array<Uint8Array> = []
+  /** How much of the first piece has been taken. */
+  private offset = 0
+
+  /** Keeps a copy: the bytes are lent (R27). */
+  push(lent: Uint8Array): void {
+    this.pieces.push(new Uint8Array(lent))
+    this.length += lent.length
+  }
+
+  /** Fills the target from the front, and answers how many bytes it got. */
+  takeInto(target: Uint8Array): number {
+    let filled = 0
+    while (filled < target.length && this.length > 0) {
+      const piece = this.pieces[0]!
+      const size = Math.min(piece.length - this.offset, target.length - filled)
+      target.set(piece.subarray(this.offset, this.offset + size), filled)
+      filled += size
+      this.advance(piece, size)
+    }
+    return filled
+  }
+
+  /** Bytes that the receiver keeps: a whole piece as it is, otherwise a copy. */
+  take(maximum: number): Uint8Array {
+    if (this.length === 0) return nothing
+    const piece = this.pieces[0]!
+    if (this.offset === 0 && piece.length <= maximum) {
+      this.advance(piece, piece.length)
+      return piece
+    }
+    const taken = piece.slice(this.offset, Math.min(piece.length, this.offset + maximum))
+    this.advance(piece, taken.length)
+    return taken
+  }
+
+  private advance(piece: Uint8Array, size: number): void {
+    this.length -= size
+    this.offset += size
+    if (this.offset === piece.length) {
+      this.pieces.shift()
+      this.offset = 0
+    }
+  }
+}
+
+/** A datagram that waits, or what was reported about one that was sent (A09). */
+export type Message =
+  | { readonly _tag: "Datagram"; readonly bytes: Uint8Array; readonly from: SocketAddress }
+  | { readonly _tag: "Soft"; readonly failure: Failure }
+
+/** Datagrams in their order. What does not fit is dropped, as every stack does. */
+export class MessageQueue {
+  length = 0
+  private messages: Array<Message> = []
+  private bytes = 0
+  private softs = 0
+
+  private readonly maximum: { readonly messages: number; readonly bytes: number }
+
+  constructor(maximum: { readonly messages: number; readonly bytes: number }) {
+    this.maximum = maximum
+  }
+
+  /** How many more datagrams may come. */
+  get credit(): number {
+    return this.bytes >= this.maximum.bytes ? 0 : this.maximum.messages - this.length
+  }
+
+  push(lent: Uint8Array, from: SocketAddress): void {
+    if (this.credit <= 0) return
+    this.messages.push({ _tag: "Datagram", bytes: new Uint8Array(lent), from })
+    this.length++
+    this.bytes += lent.length
+  }
+
+  /** One report waits at the most: it is told once (A09). */
+  report(failure: Failure): void {
+    if (this.softs > 0) return
+    this.messages.push({ _tag: "Soft", failure })
+    this.length++
+    this.softs++
+  }
+
+  shift(): Message | undefined {
+    const message = this.messages.shift()
+    if (message === undefined) return undefined
+    this.length--
+    if (message._tag === "Soft") this.softs--
+    else this.bytes -= message.bytes.length
+    return message
+  }
+
+  clear(): void {
+    this.messages = []
+    this.length = 0
+    this.bytes = 0
+    this.softs = 0
+  }
+}

@@ -1,0 +1,949 @@
+/**
+ * What a call on a socket does: the one place where it is decided.
+ *
+ * Pure and total. `decide` takes a state and a request and answers with a failure, a new state, or a command for the
+ * provider; `react` takes a state and what the provider said and answers with a new state and who may go on. The bytes
+ * themselves never come here: `receiving` and `sending` only say whether they may move, and allocate nothing.
+ */
+import * as NetAddress from "effect/net/NetAddress"
+import type { Capabilities, ConnectPlan, Failure, Kind, ListenPlan, ProviderOption } from "../Provider.ts"
+import * as SocketAddress from "../SocketAddress.ts"
+import type { Code, Native } from "../WsaError.ts"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// State
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What is known of the last attempt that came to nothing. */
+export interface AttemptFailure {
+  readonly failure: Failure
+  readonly remote: SocketAddress.SocketAddress
+}
+
+export interface Fresh {
+  readonly _tag: "Fresh"
+}
+
+export interface Bound {
+  readonly _tag: "Bound"
+}
+
+export interface Listening {
+  readonly _tag: "Listening"
+  readonly backlog: number
+}
+
+export interface Connecting {
+  readonly _tag: "Connecting"
+  readonly attempt: number
+  readonly remote: SocketAddress.SocketAddress
+  /** Who waits for it: a blocking call, or a call of its own later (`connectResult`). */
+  readonly caller: "blocking" | "nonblocking"
+  /** The stack has it: its local address is known (A03). */
+  readonly issued: boolean
+}
+
+export interface Connected {
+  readonly _tag: "Connected"
+  readonly remote: SocketAddress.SocketAddress
+  /** Milliseconds; SO_CONNECT_TIME counts from here. */
+  readonly since: number
+  readonly calleeData: Uint8Array
+}
+
+/** R21: it was connected, it is not any more, and it never will be again. */
+export interface Broken {
+  readonly _tag: "Broken"
+  readonly failure: Failure
+  readonly was: Connected | undefined
+}
+
+export interface Closed {
+  readonly _tag: "Closed"
+}
+
+export type Phase = Fresh | Bound | Listening | Connecting | Connected | Broken | Closed
+
+/** What setsockopt keeps. One shared object serves all sockets that never set anything. */
+export interface Options {
+  readonly SO_BROADCAST: boolean
+  readonly SO_EXCLUSIVEADDRUSE: boolean
+  readonly SO_KEEPALIVE: boolean
+  readonly SO_REUSEADDR: boolean
+  readonly TCP_NODELAY: boolean
+  readonly IPV6_V6ONLY: boolean
+}
+
+/** Fields that most sockets never touch; one shared object serves them. */
+export interface Cold {
+  readonly options: Options
+  /** SO_ERROR: the code of the last failed non-blocking connect, until one succeeds (A12). */
+  readonly soError: Code | "WsaUnmapped" | undefined
+  readonly lastFailure: AttemptFailure | undefined
+  /** A datagram socket whose peer was dissolved (R07). */
+  readonly dissolved: boolean
+}
+
+export const shutReceive = 1
+export const shutSend = 2
+
+export interface SocketState {
+  readonly kind: Kind
+  readonly phase: Phase
+  /** The local association, once it is known here; a provider may know it earlier. */
+  readonly local: SocketAddress.SocketAddress | undefined
+  /** The stack chose the local association, so only its port is ours (R01, R26). */
+  readonly implicit: boolean
+  readonly blocking: boolean
+  /** Attempts begun so far; the number of the newest one. */
+  readonly attempts: number
+  readonly shut: number
+  /** The peer has ended its direction. */
+  readonly ended: boolean
+  /** Raised with each new default peer: datagrams taken in under an earlier one are dropped (R09). */
+  readonly peerGeneration: number
+  readonly cold: Cold
+}
+
+const fresh: Fresh = { _tag: "Fresh" }
+const bound: Bound = { _tag: "Bound" }
+const closed: Closed = { _tag: "Closed" }
+const noBytes = new Uint8Array(0)
+
+const defaultOptions: Options = {
+  SO_BROADCAST: false,
+  SO_EXCLUSIVEADDRUSE: false,
+  SO_KEEPALIVE: false,
+  SO_REUSEADDR: false,
+  TCP_NODELAY: false,
+  IPV6_V6ONLY: true
+}
+
+const defaultCold: Cold = { options: defaultOptions, soError: undefined, lastFailure: undefined, dissolved: false }
+
+/** A socket as `socket` makes it. */
+export const make = (kind: Kind): SocketState => ({
+  kind,
+  phase: fresh,
+  local: undefined,
+  implicit: false,
+  blocking: true,
+  attempts: 0,
+  shut: 0,
+  ended: false,
+  peerGeneration: 0,
+  cold: defaultCold
+})
+
+/** A socket as `accept` makes it: connected, with what it inherits from its listener (A06). */
+export const makeAccepted = (
+  listener: SocketState,
+  local: SocketAddress.SocketAddress,
+  remote: SocketAddress.SocketAddress,
+  now: number
+): SocketState => ({
+  ...make(listener.kind),
+  phase: { _tag: "Connected", remote, since: now, calleeData: noBytes },
+  local,
+  implicit: true,
+  blocking: listener.blocking,
+  cold: listener.cold.options === defaultOptions ? defaultCold : { ...defaultCold, options: listener.cold.options }
+})
+
+const withPhase = (state: SocketState, phase: Phase): SocketState => ({ ...state, phase })
+
+const withCold = (state: SocketState, cold: Partial<Cold>): SocketState => ({
+  ...state,
+  cold: { ...state.cold, ...cold }
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Facts, requests, decisions
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What the instance knows and a socket does not. */
+export interface Facts {
+  /** Between start-up and clean-up (E01). */
+  readonly started: boolean
+  /** The network subsystem works (E02). */
+  readonly networkUp: boolean
+  /** A blocking call of version 1.1, or the condition of an accept, is running (E05). */
+  readonly busy: boolean
+}
+
+/** An address as the caller gave it: decoded, or why it could not be. */
+export type Name = SocketAddress.SocketAddress | SocketAddress.InvalidAddress
+
+/** What WSAConnect takes beyond the address. */
+export interface ConnectData {
+  /** `"undecodable"` where what was given is not bytes. */
+  readonly callerData: Uint8Array | undefined | "undecodable"
+  /** `"undecodable"` where what was given is no capacity. */
+  readonly calleeCapacity: number | "undecodable"
+  /** Whether a QOS asks for anything: `"undecodable"`, or what asks for nothing. */
+  readonly qos: "none" | "demanding" | "undecodable"
+}
+
+export const noConnectData: ConnectData = { callerData: undefined, calleeCapacity: 0, qos: "none" }
+
+export type Request =
+  | { readonly _tag: "bind"; readonly name: Name; readonly taken: boolean }
+  | { readonly _tag: "connect"; readonly name: Name; readonly data: ConnectData }
+  | { readonly _tag: "connectByList"; readonly names: ReadonlyArray<Name>; readonly timeoutValid: boolean }
+  | { readonly _tag: "cancelConnect"; readonly attempt: number }
+  | { readonly _tag: "listen"; readonly backlog: number }
+  | { readonly _tag: "shutdown"; readonly how: unknown }
+  /** `lent`: the provider still refers to bytes of a send that has not ended. */
+  | { readonly _tag: "close"; readonly lent: boolean }
+  | { readonly _tag: "setBlocking"; readonly blocking: unknown }
+  | { readonly _tag: "setOption"; readonly option: string; readonly value: unknown }
+
+export type Command =
+  | { readonly _tag: "bind"; readonly local: SocketAddress.SocketAddress; readonly reuse: boolean; readonly v6Only: boolean }
+  | { readonly _tag: "connect"; readonly plan: ConnectPlan; readonly caller: "blocking" | "nonblocking" }
+  | { readonly _tag: "setPeer"; readonly peer: SocketAddress.SocketAddress; readonly queue: "keep" | "discard" }
+  | { readonly _tag: "dissolve" }
+  | { readonly _tag: "abort"; readonly attempt: number }
+  | { readonly _tag: "listen"; readonly plan: Omit<ListenPlan, "local"> }
+  | { readonly _tag: "shutdownSend" }
+  | { readonly _tag: "close"; readonly how: "graceful" | "reset" }
+  | { readonly _tag: "setOption"; readonly option: ProviderOption; readonly value: boolean }
+
+/** Nothing has changed. */
+export interface Fail {
+  readonly _tag: "Fail"
+  readonly code: Code | "WsaUnmapped"
+  /** What was wrong, and what would be right. */
+  readonly detail: string
+  readonly native?: Native | undefined
+}
+
+export type Decision =
+  | Fail
+  /** It is done. */
+  | { readonly _tag: "Done"; readonly next: SocketState }
+  /** The provider is asked; what it says goes to `react`. */
+  | { readonly _tag: "Run"; readonly next: SocketState; readonly command: Command }
+
+export const fail = (code: Code, detail: string): Fail => ({ _tag: "Fail", code, detail })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// What holds for every call, in the order of errors
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** E01, E02, E15, E05: asked before anything else, by every call. */
+export const gate = (state: SocketState | undefined, facts: Facts): Code | undefined => {
+  if (!facts.started) return "WSANOTINITIALISED"
+  if (!facts.networkUp) return "WSAENETDOWN"
+  if (state !== undefined && state.phase._tag === "Closed") return "WSAENOTSOCK"
+  if (facts.busy) return "WSAEINPROGRESS"
+  return undefined
+}
+
+/** The sentence for a code that `gate` gives. */
+export const gateDetail = (code: Code): string => {
+  switch (code) {
+    case "WSANOTINITIALISED":
+      return "the layer that provided this socket has been released; make a new socket from a running one"
+    case "WSAENETDOWN":
+      return "the provider says that its network is down"
+    case "WSAENOTSOCK":
+      return "the socket has been closed; make a new one"
+    default:
+      return "another call of this instance is in progress"
+  }
+}
+
+/** The sentence for a code that `gate`, `sending`, `receiving` or a query gives. */
+export const detailOf = (code: Code, state: SocketState): string | undefined => {
+  switch (code) {
+    case "WSANOTINITIALISED":
+    case "WSAENETDOWN":
+    case "WSAENOTSOCK":
+    case "WSAEINPROGRESS":
+      return gateDetail(code)
+    case "WSAENOTCONN":
+      return state.phase._tag === "Connecting" ? "the attempt is still pending" : "connect the socket first"
+    case "WSAESHUTDOWN":
+      return "this direction has been shut down"
+    case "WSAEINVAL":
+      return state.phase._tag === "Fresh" ? "bind or connect the socket first" : undefined
+    case "WSAEWOULDBLOCK":
+      return "the socket is non-blocking and this cannot be done at once"
+    case "WSAEOPNOTSUPP":
+      return state.kind.direction === "both"
+        ? `a ${state.kind.type} socket cannot do this`
+        : `the socket was made to ${state.kind.direction} only`
+    default:
+      return undefined
+  }
+}
+
+/** E10, E08: the address that was given, before the socket's own state is looked at. */
+const decodeName = (
+  state: SocketState,
+  name: Name
+): SocketAddress.SocketAddress | Fail => {
+  if (name._tag === "InvalidAddress") {
+    return fail(name.kind === "family" ? "WSAEAFNOSUPPORT" : "WSAEFAULT", name.reason)
+  }
+  const family = SocketAddress.familyOf(name)
+  return family === state.kind.family
+    ? name
+    : fail("WSAEAFNOSUPPORT", `the socket is ${state.kind.family}, the address is ${family}`)
+}
+
+/** T10: an IPv4-mapped address reaches nothing from a socket that is for IPv6 only. */
+const mappedIsOut = (state: SocketState, address: SocketAddress.SocketAddress): boolean =>
+  state.cold.options.IPV6_V6ONLY && NetAddress.isInetAddressV6(address) && NetAddress.isIpv4Mapped(address.address)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// decide
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What a request does. Never throws; a failure changes nothing. */
+export const decide = (state: SocketState, request: Request, facts: Facts, capabilities: Capabilities): Decision => {
+  // Leaving a scope and giving up an attempt are ours, not calls: they work also when no call does any more.
+  if (request._tag === "cancelConnect") return cancelConnect(state, request.attempt)
+  const code = gate(state, facts)
+  if (code !== undefined) return fail(code, gateDetail(code))
+  switch (request._tag) {
+    case "bind":
+      return bind(state, request.name, request.taken)
+    case "connect":
+      return state.kind.type === "stream"
+        ? connectStream(state, request.name, request.data, capabilities)
+        : connectDatagram(state, request.name, request.data, capabilities)
+    case "connectByList":
+      return connectByList(state, request.names, request.timeoutValid)
+    case "listen":
+      return listen(state, request.backlog)
+    case "shutdown":
+      return shutdown(state, request.how)
+    case "close":
+      return close(state, request.lent)
+    case "setBlocking":
+      return typeof request.blocking === "boolean"
+        ? { _tag: "Done", next: { ...state, blocking: request.blocking } }
+        : fail("WSAEINVAL", "FIONBIO takes true (non-blocking) or false (blocking)")
+    case "setOption":
+      return setOption(state, request.option, request.value, capabilities)
+  }
+}
+
+const bind = (state: SocketState, given: Name, taken: boolean): Decision => {
+  const name = decodeName(state, given)
+  if (name._tag === "Fail") return name
+  if (state.phase._tag !== "Fresh") return fail("WSAEINVAL", "the socket has a local address already")
+  if (state.kind.family === "Unix" && SocketAddress.isUnspecified(name)) {
+    return fail("WSAEADDRNOTAVAIL", "an empty path names nothing")
+  }
+  if (taken) return fail("WSAEADDRINUSE", "another socket of this instance has the address")
+  const { IPV6_V6ONLY, SO_REUSEADDR } = state.cold.options
+  return { _tag: "Run", next: state, command: { _tag: "bind", local: name, reuse: SO_REUSEADDR, v6Only: IPV6_V6ONLY } }
+}
+
+/** R22 … R26 and the order of errors, for streams. */
+const connectStream = (state: SocketState, given: Name, data: ConnectData, capabilities: Capabilities): Decision => {
+  const remote = decodeName(state, given)
+  if (remote._tag === "Fail") return remote
+  switch (state.phase._tag) {
+    case "Listening":
+      return fail("WSAEINVAL", "the socket is listening")
+    case "Connecting":
+      return fail("WSAEALREADY", `an attempt to ${SocketAddress.format(state.phase.remote)} is pending`)
+    case "Connected":
+      return fail("WSAEISCONN", `the socket is connected to ${SocketAddress.format(state.phase.remote)}`)
+    case "Broken":
+      return fail("WSAEISCONN", "the connection of this socket broke; close it and make a new one (R21)")
+  }
+  if (SocketAddress.isUnspecified(remote)) return fail("WSAEADDRNOTAVAIL", "the all-zero address names no peer")
+  if (SocketAddress.portOf(remote) === 0) return fail("WSAEADDRNOTAVAIL", "port 0 names no peer")
+  if (mappedIsOut(state, remote)) {
+    return fail("WSAEADDRNOTAVAIL", "an IPv4-mapped address needs IPV6_V6ONLY off")
+  }
+  const wrong = checkConnectData(state, data, capabilities)
+  if (wrong !== undefined) return wrong
+  const attempt = state.attempts + 1
+  const caller = state.blocking ? "blocking" : "nonblocking"
+  return {
+    _tag: "Run",
+    next: {
+      ...state,
+      attempts: attempt,
+      phase: { _tag: "Connecting", attempt, remote, caller, issued: false },
+      cold: state.cold.lastFailure === undefined ? state.cold : { ...state.cold, lastFailure: undefined }
+    },
+    command: {
+      _tag: "connect",
+      caller,
+      plan: {
+        attempt,
+        remote,
+        local: state.local,
+        keepLocalPort: state.implicit,
+        callerData: data.callerData === "undecodable" || data.callerData?.length === 0 ? undefined : data.callerData,
+        calleeCapacity: data.calleeCapacity === "undecodable" ? 0 : data.calleeCapacity
+      }
+    }
+  }
+}
+
+/** E17, E10, E16: what comes with the connect, after the address and the state have been found right. */
+const checkConnectData = (
+  state: SocketState,
+  data: ConnectData,
+  capabilities: Capabilities
+): Fail | undefined => {
+  // R11: user data is nothing to a datagram, right or wrong.
+  if (state.kind.type === "stream") {
+    if (data.callerData === "undecodable") return fail("WSAEFAULT", "caller data is a Uint8Array")
+    if (data.callerData !== undefined && data.callerData.length > 0) {
+      if (capabilities.callerDataMax === 0) {
+        return fail("WSAEPROTONOSUPPORT", "this provider carries no caller data")
+      }
+      if (data.callerData.length > capabilities.callerDataMax) {
+        return fail(
+          "WSAEFAULT",
+          `caller data is ${data.callerData.length} bytes, the provider carries at most ${capabilities.callerDataMax}`
+        )
+      }
+    }
+    if (data.calleeCapacity === "undecodable") {
+      return fail("WSAEFAULT", "the capacity for callee data is a whole number of bytes from 0 to 4294967295")
+    }
+  }
+  if (data.qos === "undecodable") return fail("WSAEFAULT", "the QOS does not decode")
+  if (data.qos === "demanding" && !capabilities.reservesQos) {
+    return fail("WSAEOPNOTSUPP", "this provider can honour no flow specification")
+  }
+  return undefined
+}
+
+/** R05 … R11 and the order of errors, for datagrams. */
+const connectDatagram = (state: SocketState, given: Name, data: ConnectData, capabilities: Capabilities): Decision => {
+  const peer = decodeName(state, given)
+  if (peer._tag === "Fail") return peer
+  // E14 says "the socket cannot be connected": the stack has taken it away, and it never heals (R21).
+  if (state.phase._tag === "Broken") return fail("WSAENOBUFS", "the socket broke; close it and make a new one (R21)")
+  if (SocketAddress.isUnspecified(peer)) {
+    // R07. What was never bound has nothing to dissolve, and no address is chosen for it.
+    return state.phase._tag === "Fresh"
+      ? { _tag: "Done", next: dissolved(state, undefined).next }
+      : { _tag: "Run", next: state, command: { _tag: "dissolve" } }
+  }
+  if (SocketAddress.isBroadcast(peer) && !state.cold.options.SO_BROADCAST) {
+    return fail("WSAEACCES", "a broadcast address needs SO_BROADCAST")
+  }
+  if (mappedIsOut(state, peer)) return fail("WSAEADDRNOTAVAIL", "an IPv4-mapped address needs IPV6_V6ONLY off")
+  const wrong = checkConnectData(state, data, capabilities)
+  if (wrong !== undefined) return wrong
+  const same = state.phase._tag === "Connected" && SocketAddress.same(state.phase.remote, peer)
+  return { _tag: "Run", next: state, command: { _tag: "setPeer", peer, queue: same ? "keep" : "discard" } }
+}
+
+/** A22: only what holds before the first address is tried. */
+const connectByList = (state: SocketState, names: ReadonlyArray<Name>, timeoutValid: boolean): Decision => {
+  let fits = false
+  for (const given of names) {
+    if (given._tag !== "InvalidAddress") {
+      fits = fits || SocketAddress.familyOf(given) === state.kind.family
+    } else if (given.kind === "malformed") {
+      return fail("WSAEFAULT", given.reason)
+    }
+  }
+  if (!timeoutValid) return fail("WSAEINVAL", "the time-out is a duration that is not negative")
+  if (names.length === 0) return fail("WSAEINVAL", "the list of addresses is empty")
+  if (state.kind.type !== "stream") return fail("WSAEINVAL", "only a stream socket can try a list of addresses")
+  if (!state.blocking) return fail("WSAEINVAL", "the socket is non-blocking; a list is tried by a blocking one")
+  if (state.phase._tag === "Connected" || state.phase._tag === "Broken") {
+    return fail("WSAEISCONN", "the socket has been connected; make a new one")
+  }
+  if (state.phase._tag !== "Fresh") return fail("WSAEINVAL", "the socket is bound; a list is tried by an unbound one")
+  if (!fits) return fail("WSAEAFNOSUPPORT", `no address of the list is ${state.kind.family}, as the socket is`)
+  return { _tag: "Done", next: state }
+}
+
+const cancelConnect = (state: SocketState, attempt: number): Decision =>
+  state.phase._tag === "Connecting" && state.phase.attempt === attempt
+    ? { _tag: "Run", next: state, command: { _tag: "abort", attempt } }
+    : { _tag: "Done", next: state }
+
+const listen = (state: SocketState, backlog: number): Decision => {
+  if (state.kind.type === "datagram") return fail("WSAEOPNOTSUPP", "a datagram socket cannot listen")
+  switch (state.phase._tag) {
+    case "Fresh":
+      return fail("WSAEINVAL", "bind the socket first")
+    case "Connecting":
+      return fail("WSAEINVAL", "an attempt to connect is pending on the socket")
+    case "Connected":
+    case "Broken":
+      return fail("WSAEISCONN", "the socket has been connected")
+  }
+  if (!Number.isInteger(backlog)) return fail("WSAEINVAL", "the backlog is a whole number")
+  return {
+    _tag: "Run",
+    next: state,
+    command: { _tag: "listen", plan: { backlog: clampBacklog(backlog), keepLocalPort: state.implicit } }
+  }
+}
+
+/** As the reference says, a backlog that cannot be is set to the nearest that can. */
+const clampBacklog = (backlog: number): number => Math.min(Math.max(backlog, 1), 0x7fff)
+
+const shutBits = (how: unknown): number | undefined => {
+  switch (how) {
+    case "receive":
+      return shutReceive
+    case "send":
+      return shutSend
+    case "both":
+      return shutReceive | shutSend
+    default:
+      return undefined
+  }
+}
+
+const shutdown = (state: SocketState, how: unknown): Decision => {
+  const bits = shutBits(how)
+  if (bits === undefined) return fail("WSAEINVAL", `how is "receive", "send" or "both", not ${String(how)}`)
+  if (state.phase._tag === "Broken") return failBroken(state.phase)
+  const next = (state.shut | bits) === state.shut ? state : { ...state, shut: state.shut | bits }
+  if (state.kind.type === "datagram") return { _tag: "Done", next }
+  if (state.phase._tag !== "Connected") return fail("WSAENOTCONN", "connect the socket first")
+  return (bits & shutSend) !== 0 && (state.shut & shutSend) === 0
+    ? { _tag: "Run", next, command: { _tag: "shutdownSend" } }
+    : { _tag: "Done", next }
+}
+
+/**
+ * A11: graceful, so that what was handed over arrives. But a send that is cut off here gives its bytes back to the
+ * caller (R27), who may write over them: then nothing of them may be sent any more.
+ */
+export const close = (state: SocketState, lent: boolean): Extract<Decision, { readonly _tag: "Run" }> => ({
+  _tag: "Run",
+  next: withPhase(state, closed),
+  command: { _tag: "close", how: lent ? "reset" : "graceful" }
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Options
+// ---------------------------------------------------------------------------------------------------------------------
+
+const providerOptions: ReadonlySet<string> = new Set<ProviderOption>(["SO_KEEPALIVE", "TCP_NODELAY", "SO_BROADCAST"])
+
+const isProviderOption = (option: string): option is ProviderOption => providerOptions.has(option)
+
+const isSettable = (option: string): option is keyof Options => Object.hasOwn(defaultOptions, option)
+
+/** A14: whether this socket has the option at all. */
+const hasOption = (kind: Kind, option: string, capabilities: Capabilities): boolean => {
+  switch (option) {
+    case "SO_TYPE":
+    case "SO_ERROR":
+    case "SO_CONNECT_TIME":
+    case "SO_REUSEADDR":
+    case "SO_EXCLUSIVEADDRUSE":
+      return true
+    case "SO_ACCEPTCONN":
+      return kind.type === "stream"
+    case "SO_MAX_MSG_SIZE":
+      return kind.type === "datagram"
+    case "SO_BROADCAST":
+      return kind.type === "datagram" && capabilities.options.has(option)
+    case "SO_KEEPALIVE":
+      return kind.type === "stream" && capabilities.options.has(option)
+    case "TCP_NODELAY":
+      return kind.type === "stream" && kind.family !== "Unix" && capabilities.options.has(option)
+    case "IPV6_V6ONLY":
+      return kind.family === "IPv6"
+    default:
+      return false
+  }
+}
+
+const noSuchOption = (state: SocketState, option: string): string =>
+  `${option} is unknown, or means nothing to a ${state.kind.family} ${state.kind.type} socket of this provider`
+
+const setOption = (state: SocketState, option: string, value: unknown, capabilities: Capabilities): Decision => {
+  if (!hasOption(state.kind, option, capabilities)) return fail("WSAENOPROTOOPT", noSuchOption(state, option))
+  if (!isSettable(option)) return fail("WSAENOPROTOOPT", `${option} can be read, not set`)
+  if (typeof value !== "boolean") return fail("WSAEFAULT", `${option} takes true or false`)
+  const options = state.cold.options
+  if (state.phase._tag !== "Fresh" && (option === "SO_EXCLUSIVEADDRUSE" || option === "IPV6_V6ONLY")) {
+    return fail("WSAEINVAL", `${option} is set before the socket is bound`)
+  }
+  if (value && option === "SO_REUSEADDR" && options.SO_EXCLUSIVEADDRUSE) {
+    return fail("WSAEINVAL", "the socket has SO_EXCLUSIVEADDRUSE")
+  }
+  if (value && option === "SO_EXCLUSIVEADDRUSE" && options.SO_REUSEADDR) {
+    return fail("WSAEINVAL", "the socket has SO_REUSEADDR")
+  }
+  if (options[option] === value) return { _tag: "Done", next: state }
+  const next = withCold(state, { options: { ...options, [option]: value } })
+  return isProviderOption(option)
+    ? { _tag: "Run", next, command: { _tag: "setOption", option, value } }
+    : { _tag: "Done", next }
+}
+
+/** SO_CONNECT_TIME of a socket that is not connected (A13). */
+export const neverConnected = 0xffff_ffff
+
+export type OptionValue = boolean | number | string | undefined
+
+/** What getsockopt gives: the value, or the code it fails with. */
+export const getOption = (
+  state: SocketState,
+  option: string,
+  facts: Facts,
+  capabilities: Capabilities,
+  now: number
+): { readonly _tag: "Value"; readonly value: OptionValue } | Fail => {
+  const code = gate(state, facts)
+  if (code !== undefined) return fail(code, gateDetail(code))
+  if (!hasOption(state.kind, option, capabilities)) return fail("WSAENOPROTOOPT", noSuchOption(state, option))
+  return { _tag: "Value", value: optionValue(state, option, capabilities, now) }
+}
+
+const optionValue = (state: SocketState, option: string, capabilities: Capabilities, now: number): OptionValue => {
+  switch (option) {
+    case "SO_TYPE":
+      return state.kind.type
+    case "SO_ERROR":
+      return state.cold.soError
+    case "SO_ACCEPTCONN":
+      return state.phase._tag === "Listening"
+    case "SO_MAX_MSG_SIZE":
+      return capabilities.maxMessage
+    case "SO_CONNECT_TIME":
+      return state.kind.type === "stream" && state.phase._tag === "Connected"
+        ? Math.max(0, Math.floor((now - state.phase.since) / 1000))
+        : neverConnected
+    default:
+      return isSettable(option) ? state.cold.options[option] : undefined
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Questions that change nothing
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** R21: the words with which the connection broke. */
+const failBroken = ({ failure }: Broken): Fail => ({
+  _tag: "Fail",
+  code: failure.code,
+  detail: "the connection broke; close the socket and make a new one",
+  native: failure.native
+})
+
+/** A03: the address, the code, or `"ask"` where only the provider knows it. */
+export const getsockname = (state: SocketState, facts: Facts): SocketAddress.SocketAddress | Code | "ask" => {
+  const code = gate(state, facts)
+  if (code !== undefined) return code
+  if (state.local !== undefined) return state.local
+  switch (state.phase._tag) {
+    case "Fresh":
+      return "WSAEINVAL"
+    case "Connecting":
+      return state.phase.issued ? "ask" : "WSAEINVAL"
+    default:
+      return "ask"
+  }
+}
+
+/** A04: the peer, also of an attempt, after a shutdown, and of what broke. */
+export const getpeername = (state: SocketState, facts: Facts): SocketAddress.SocketAddress | Code => {
+  const code = gate(state, facts)
+  if (code !== undefined) return code
+  switch (state.phase._tag) {
+    case "Connected":
+    case "Connecting":
+      return state.phase.remote
+    case "Broken":
+      return state.phase.was === undefined ? "WSAENOTCONN" : state.phase.was.remote
+    default:
+      return "WSAENOTCONN"
+  }
+}
+
+/** R14: what became of the last attempt. */
+export const connectResult = (state: SocketState, facts: Facts): Connected | AttemptFailure | Code => {
+  const code = gate(state, facts)
+  if (code !== undefined) return code
+  switch (state.phase._tag) {
+    case "Connected":
+      return state.phase
+    case "Connecting":
+      return "WSAEALREADY"
+    case "Listening":
+      return "WSAEINVAL"
+    case "Broken":
+      return state.phase.was ?? "WSAENOTCONN"
+    default:
+      return state.cold.lastFailure ?? "WSAENOTCONN"
+  }
+}
+
+/** A06: whether accept may take a caller, has to wait for one, or fails. */
+export const accepting = (state: SocketState, facts: Facts, waiting: boolean): Code | "take" | "wait" => {
+  const code = gate(state, facts)
+  if (code !== undefined) return code
+  if (state.kind.type === "datagram") return "WSAEOPNOTSUPP"
+  if (state.phase._tag !== "Listening") return "WSAEINVAL"
+  if (waiting) return "take"
+  return state.blocking ? "wait" : "WSAEWOULDBLOCK"
+}
+
+/** Whether one more caller may wait: beyond the backlog it is rejected (T38). */
+export const holdsCaller = (state: SocketState, waiting: number): boolean =>
+  state.phase._tag === "Listening" && waiting < state.phase.backlog
+
+/**
+ * A08, A09, R07, R21: whether a receive takes what is there, has met the end, has to wait, or fails.
+ * `buffered`: something has arrived and has not been taken.
+ */
+export const receiving = (
+  state: SocketState,
+  facts: Facts,
+  call: "recv" | "recvfrom",
+  buffered: boolean
+): Code | "WsaUnmapped" | "take" | "end" | "wait" => {
+  const code = gate(state, facts)
+  if (code !== undefined) return code
+  if (state.kind.direction === "send") return "WSAEOPNOTSUPP"
+  if (state.phase._tag === "Broken") return buffered ? "take" : state.phase.failure.code
+  if ((state.shut & shutReceive) !== 0) return "WSAESHUTDOWN"
+  const tag = state.phase._tag
+  if (state.kind.type === "stream") {
+    if (tag !== "Connected") return "WSAENOTCONN"
+    if (!buffered && state.ended) return "end"
+  } else {
+    if (call === "recv" && state.cold.dissolved) return "WSAENOTCONN"
+    if (tag === "Fresh") return "WSAEINVAL"
+  }
+  if (buffered) return "take"
+  return state.blocking ? "wait" : "WSAEWOULDBLOCK"
+}
+
+/** A08, A09, R07, R21: whether a send may go, or fails. `busy`: an earlier one has not been taken by the stack yet. */
+export const sending = (
+  state: SocketState,
+  facts: Facts,
+  call: "send" | "sendto",
+  busy: boolean
+): Code | "WsaUnmapped" | "go" | "wait" => {
+  const code = gate(state, facts)
+  if (code !== undefined) return code
+  if (state.kind.direction === "receive") return "WSAEOPNOTSUPP"
+  if (state.phase._tag === "Broken") return state.phase.failure.code
+  if ((state.shut & shutSend) !== 0) return "WSAESHUTDOWN"
+  if (state.phase._tag !== "Connected" && (state.kind.type === "stream" || call === "send")) return "WSAENOTCONN"
+  if (!busy) return "go"
+  return state.blocking ? "wait" : "WSAEWOULDBLOCK"
+}
+
+/** What a datagram and its destination have to be. `undefined`: the peer, or an address that will do. */
+export const checkMessage = (
+  state: SocketState,
+  length: number,
+  to: Name | undefined,
+  capabilities: Capabilities
+): Fail | undefined => {
+  if (to !== undefined) {
+    const name = decodeName(state, to)
+    if (name._tag === "Fail") return name
+    if (SocketAddress.isUnspecified(name)) return fail("WSAEADDRNOTAVAIL", "the all-zero address names no peer")
+    if (mappedIsOut(state, name)) return fail("WSAEADDRNOTAVAIL", "an IPv4-mapped address needs IPV6_V6ONLY off")
+    if (SocketAddress.isBroadcast(name) && !state.cold.options.SO_BROADCAST) {
+      return fail("WSAEACCES", "a broadcast address needs SO_BROADCAST")
+    }
+  }
+  return length > capabilities.maxMessage
+    ? fail(
+      "WSAEMSGSIZE",
+      `the datagram is ${length} bytes, the provider carries at most ${capabilities.maxMessage}; nothing was sent`
+    )
+    : undefined
+}
+
+/** R01 for datagrams: what to bind before the first send or connect, `undefined` where it is bound already. */
+export const implicitBind = (state: SocketState): SocketAddress.SocketAddress | undefined =>
+  state.phase._tag === "Fresh" ? SocketAddress.unspecified(state.kind.family) : undefined
+
+/** R06: whether a datagram that arrived is for the socket as it is now. */
+export const acceptsDatagram = (state: SocketState, from: SocketAddress.SocketAddress): boolean =>
+  state.phase._tag === "Connected" ? SocketAddress.same(state.phase.remote, from) : state.phase._tag === "Bound"
+
+// ---------------------------------------------------------------------------------------------------------------------
+// react
+// ---------------------------------------------------------------------------------------------------------------------
+
+export type Outcome =
+  | { readonly _tag: "bound"; readonly local: SocketAddress.SocketAddress; readonly implicit: boolean }
+  | { readonly _tag: "issued"; readonly attempt: number }
+  | { readonly _tag: "established"; readonly attempt: number; readonly calleeData: Uint8Array; readonly now: number }
+  | {
+    readonly _tag: "attemptFailed"
+    readonly attempt: number
+    readonly failure: Failure
+    readonly local: SocketAddress.SocketAddress | undefined
+  }
+  | { readonly _tag: "aborted"; readonly attempt: number; readonly local: SocketAddress.SocketAddress | undefined }
+  | {
+    readonly _tag: "peerSet"
+    readonly peer: SocketAddress.SocketAddress
+    readonly local: SocketAddress.SocketAddress
+    readonly now: number
+  }
+  | { readonly _tag: "dissolved"; readonly local: SocketAddress.SocketAddress | undefined }
+  | { readonly _tag: "listening"; readonly local: SocketAddress.SocketAddress; readonly backlog: number }
+  | { readonly _tag: "ended" }
+  | { readonly _tag: "broken"; readonly failure: Failure }
+
+/** Which waiting calls may go on; bits. */
+export const Wake = { none: 0, connect: 1, receive: 2, send: 4, accept: 8, all: 15 } as const
+
+export interface Reaction {
+  readonly next: SocketState
+  readonly wake: number
+}
+
+/** What became of what the provider was asked, or what it said by itself. An attempt that is over changes nothing. */
+export const react = (state: SocketState, outcome: Outcome): Reaction => {
+  if (state.phase._tag === "Closed") return { next: state, wake: Wake.none }
+  switch (outcome._tag) {
+    case "bound":
+      return state.phase._tag === "Fresh"
+        ? { next: { ...state, phase: bound, local: outcome.local, implicit: outcome.implicit }, wake: Wake.none }
+        : { next: state, wake: Wake.none }
+    case "issued":
+      return isCurrent(state, outcome.attempt)
+        ? { next: withPhase(state, { ...state.phase, issued: true }), wake: Wake.none }
+        : { next: state, wake: Wake.none }
+    case "established":
+      return established(state, outcome.attempt, outcome.calleeData, outcome.now)
+    case "attemptFailed":
+      return attemptFailed(state, outcome.attempt, outcome.failure, outcome.local)
+    case "aborted":
+      return isCurrent(state, outcome.attempt)
+        ? { next: afterAttempt(state, outcome.local), wake: Wake.connect }
+        : { next: state, wake: Wake.none }
+    case "peerSet":
+      return peerSet(state, outcome.peer, outcome.local, outcome.now)
+    case "dissolved":
+      return dissolved(state, outcome.local)
+    case "listening":
+      return state.phase._tag === "Bound" || state.phase._tag === "Listening"
+        ? {
+          next: { ...state, local: outcome.local, phase: { _tag: "Listening", backlog: outcome.backlog } },
+          wake: Wake.none
+        }
+        : { next: state, wake: Wake.none }
+    case "ended":
+      return state.phase._tag === "Connected" && !state.ended
+        ? { next: { ...state, ended: true }, wake: Wake.receive }
+        : { next: state, wake: Wake.none }
+    case "broken":
+      return broken(state, outcome.failure)
+  }
+}
+
+const isCurrent = (
+  state: SocketState,
+  attempt: number
+): state is SocketState & { readonly phase: Connecting } =>
+  state.phase._tag === "Connecting" && state.phase.attempt === attempt
+
+const established = (state: SocketState, attempt: number, calleeData: Uint8Array, now: number): Reaction => {
+  if (!isCurrent(state, attempt)) return { next: state, wake: Wake.none }
+  const { cold, phase } = state
+  return {
+    next: {
+      ...state,
+      phase: { _tag: "Connected", remote: phase.remote, since: now, calleeData },
+      // The address of an earlier attempt is not this one's: the provider is asked when someone wants to know.
+      local: state.implicit ? undefined : state.local,
+      implicit: state.implicit || state.local === undefined,
+      cold: cold.soError === undefined && cold.lastFailure === undefined
+        ? cold
+        : { ...cold, soError: undefined, lastFailure: undefined }
+    },
+    wake: Wake.connect
+  }
+}
+
+const attemptFailed = (
+  state: SocketState,
+  attempt: number,
+  failure: Failure,
+  local: SocketAddress.SocketAddress | undefined
+): Reaction => {
+  if (!isCurrent(state, attempt)) return { next: state, wake: Wake.none }
+  const { caller, remote } = state.phase
+  const next = withCold(afterAttempt(state, local), { lastFailure: { failure, remote } })
+  return {
+    // A12: only a non-blocking attempt leaves its code in SO_ERROR.
+    next: caller === "nonblocking" ? withCold(next, { soError: failure.code }) : next,
+    wake: Wake.connect
+  }
+}
+
+/** R26: whatever ended it, the socket keeps its local association, chosen by itself or by the stack. */
+const afterAttempt = (state: SocketState, local: SocketAddress.SocketAddress | undefined): SocketState => {
+  if (state.local !== undefined) return withPhase(state, bound)
+  return local === undefined ? withPhase(state, fresh) : { ...state, phase: bound, local, implicit: true }
+}
+
+const peerSet = (
+  state: SocketState,
+  peer: SocketAddress.SocketAddress,
+  local: SocketAddress.SocketAddress,
+  now: number
+): Reaction => {
+  const phase = state.phase
+  if (phase._tag !== "Fresh" && phase._tag !== "Bound" && phase._tag !== "Connected") {
+    return { next: state, wake: Wake.none }
+  }
+  const same = phase._tag === "Connected" && SocketAddress.same(phase.remote, peer)
+  return {
+    next: {
+      ...state,
+      phase: { _tag: "Connected", remote: peer, since: now, calleeData: noBytes },
+      local,
+      implicit: state.implicit || phase._tag === "Fresh",
+      peerGeneration: same ? state.peerGeneration : state.peerGeneration + 1,
+      cold: state.cold.dissolved ? { ...state.cold, dissolved: false } : state.cold
+    },
+    wake: Wake.none
+  }
+}
+
+const dissolved = (state: SocketState, local: SocketAddress.SocketAddress | undefined): Reaction => {
+  const phase = state.phase
+  if (phase._tag !== "Fresh" && phase._tag !== "Bound" && phase._tag !== "Connected") {
+    return { next: state, wake: Wake.none }
+  }
+  return {
+    next: {
+      ...state,
+      phase: phase._tag === "Fresh" ? phase : bound,
+      local: local ?? state.local,
+      peerGeneration: state.peerGeneration + 1,
+      cold: { ...state.cold, dissolved: true }
+    },
+    // A recv that waits for the peer that is gone has nothing to wait for.
+    wake: Wake.receive
+  }
+}
+
+const broken = (state: SocketState, failure: Failure): Reaction => {
+  switch (state.phase._tag) {
+    case "Connected":
+      return { next: withPhase(state, { _tag: "Broken", failure, was: state.phase }), wake: Wake.all }
+    case "Listening":
+    case "Bound":
+      return { next: withPhase(state, { _tag: "Broken", failure, was: undefined }), wake: Wake.all }
+    default:
+      return { next: state, wake: Wake.none }
+  }
+}
