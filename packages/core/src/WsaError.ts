@@ -710,6 +710,7 @@ const fields = {
   remote: Schema.optionalKey(SocketAddress.schema),
   native: Schema.optionalKey(Native),
   detail: Schema.optionalKey(Schema.String),
+  head: Schema.optionalKey(Schema.Uint8Array),
   cause: Schema.optionalKey(Schema.Defect())
 }
 
@@ -740,6 +741,8 @@ export interface Details {
   readonly native?: Native | undefined
   /** What was wrong, where, and what would be right. */
   readonly detail?: string | undefined
+  /** WSAEMSGSIZE of recv and recvfrom: the head of the datagram, as much as there was room for (A09). */
+  readonly head?: Uint8Array | undefined
   /** The error that lies beneath. */
   readonly cause?: unknown
 }
@@ -1360,7 +1363,7 @@ const build = (
   details: Omit<Details, "call"> & UnmappedDetails
 ): WsaError => {
   const value: Mutable<Partial<Shape>> = { _tag: tag }
-  const { cause, detail, local, native, remote, stage } = details
+  const { cause, detail, head, local, native, remote, stage } = details
   if (tag === "WsaUnmapped") {
     const code = raw ?? native?.code ?? (native?.errno === undefined ? "UNKNOWN" : String(native.errno))
     const number = details.number ?? (isCode(code) ? table[code].number : undefined)
@@ -1375,6 +1378,7 @@ const build = (
   if (remote !== undefined) value.remote = remote
   if (native !== undefined) value.native = native
   if (detail !== undefined) value.detail = detail
+  if (head !== undefined) value.head = head
   if (cause !== undefined) value.cause = cause
   return construct(tag === "WsaUnmapped" ? WsaUnmapped : classes[tag], value)
 }

@@ -1,2 +1,7 @@
+export * as Provider from "./Provider.ts"
+export * as Qos from "./Qos.ts"
 export * as SocketAddress from "./SocketAddress.ts"
+export * as SocketOption from "./SocketOption.ts"
+export * as UserData from "./UserData.ts"
+export * as Winsock from "./Winsock.ts"
 export * as WsaError from "./WsaError.ts"

@@ -97,7 +97,10 @@ export const release = (
   const claims = claimsOf(state, key)
   const left = claims.filter((claim) => claim.owner !== owner)
   if (left.length === claims.length) return state
-  return { ...state, claims: left.length === 0 ? HashMap.remove(state.claims, key) : HashMap.set(state.claims, key, left) }
+  return {
+    ...state,
+    claims: left.length === 0 ? HashMap.remove(state.claims, key) : HashMap.set(state.claims, key, left)
+  }
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

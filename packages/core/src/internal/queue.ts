@@ -46,6 +46,12 @@ export class ByteQueue {
     return taken
   }
 
+  clear(): void {
+    this.pieces = []
+    this.offset = 0
+    this.length = 0
+  }
+
   private advance(piece: Uint8Array, size: number): void {
     this.length -= size
     this.offset += size

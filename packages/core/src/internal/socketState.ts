@@ -8,7 +8,7 @@
 import * as NetAddress from "effect/net/NetAddress"
 import type { Capabilities, ConnectPlan, Failure, Kind, ListenPlan, ProviderOption } from "../Provider.ts"
 import * as SocketAddress from "../SocketAddress.ts"
-import type { Code, Native } from "../WsaError.ts"
+import { type Code, type Native, table } from "../WsaError.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // State
@@ -199,7 +199,12 @@ export type Request =
   | { readonly _tag: "setOption"; readonly option: string; readonly value: unknown }
 
 export type Command =
-  | { readonly _tag: "bind"; readonly local: SocketAddress.SocketAddress; readonly reuse: boolean; readonly v6Only: boolean }
+  | {
+    readonly _tag: "bind"
+    readonly local: SocketAddress.SocketAddress
+    readonly reuse: boolean
+    readonly v6Only: boolean
+  }
   | { readonly _tag: "connect"; readonly plan: ConnectPlan; readonly caller: "blocking" | "nonblocking" }
   | { readonly _tag: "setPeer"; readonly peer: SocketAddress.SocketAddress; readonly queue: "keep" | "discard" }
   | { readonly _tag: "dissolve" }
@@ -447,7 +452,7 @@ const connectByList = (state: SocketState, names: ReadonlyArray<Name>, timeoutVa
   let fits = false
   for (const given of names) {
     if (given._tag !== "InvalidAddress") {
-      fits = fits || SocketAddress.familyOf(given) === state.kind.family
+      fits = fits || isOfFamily(state, given)
     } else if (given.kind === "malformed") {
       return fail("WSAEFAULT", given.reason)
     }
@@ -462,6 +467,26 @@ const connectByList = (state: SocketState, names: ReadonlyArray<Name>, timeoutVa
   if (state.phase._tag !== "Fresh") return fail("WSAEINVAL", "the socket is bound; a list is tried by an unbound one")
   if (!fits) return fail("WSAEAFNOSUPPORT", `no address of the list is ${state.kind.family}, as the socket is`)
   return { _tag: "Done", next: state }
+}
+
+/** A22: an address of another family is passed over. */
+export const isOfFamily = (state: SocketState, name: Name): boolean =>
+  name._tag !== "InvalidAddress" && SocketAddress.familyOf(name) === state.kind.family
+
+/** A22: whether the next address is tried, or the socket itself is at fault and no other would do. */
+export const triesNext = (code: Code | "WsaUnmapped"): boolean => {
+  switch (code) {
+    case "WSANOTINITIALISED":
+    case "WSAENETDOWN":
+    case "WSAENOTSOCK":
+    case "WSAEINPROGRESS":
+    case "WSAEINTR":
+    case "WSAEINVAL":
+    case "WSAEISCONN":
+      return false
+    default:
+      return true
+  }
 }
 
 const cancelConnect = (state: SocketState, attempt: number): Decision =>
@@ -586,6 +611,16 @@ const setOption = (state: SocketState, option: string, value: unknown, capabilit
     : { _tag: "Done", next }
 }
 
+/** A06: what the provider has to be told of the options that an accepted socket has from its listener. */
+export const inherited = (state: SocketState, capabilities: Capabilities): ReadonlyArray<[ProviderOption, boolean]> => {
+  const options = state.cold.options
+  if (options === defaultOptions) return []
+  return Array.from(providerOptions)
+    .filter((option) => isProviderOption(option))
+    .filter((option) => hasOption(state.kind, option, capabilities) && options[option] !== defaultOptions[option])
+    .map((option) => [option, options[option]])
+}
+
 /** SO_CONNECT_TIME of a socket that is not connected (A13). */
 export const neverConnected = 0xffff_ffff
 
@@ -605,12 +640,15 @@ export const getOption = (
   return { _tag: "Value", value: optionValue(state, option, capabilities, now) }
 }
 
+const numberOf = (code: Code | "WsaUnmapped" | undefined): number =>
+  code === undefined ? 0 : code === "WsaUnmapped" ? 0xffff_ffff : table[code].number
+
 const optionValue = (state: SocketState, option: string, capabilities: Capabilities, now: number): OptionValue => {
   switch (option) {
     case "SO_TYPE":
       return state.kind.type
     case "SO_ERROR":
-      return state.cold.soError
+      return numberOf(state.cold.soError)
     case "SO_ACCEPTCONN":
       return state.phase._tag === "Listening"
     case "SO_MAX_MSG_SIZE":
@@ -879,11 +917,11 @@ const attemptFailed = (
   local: SocketAddress.SocketAddress | undefined
 ): Reaction => {
   if (!isCurrent(state, attempt)) return { next: state, wake: Wake.none }
-  const { caller, remote } = state.phase
+  const { caller, issued, remote } = state.phase
   const next = withCold(afterAttempt(state, local), { lastFailure: { failure, remote } })
   return {
-    // A12: only a non-blocking attempt leaves its code in SO_ERROR.
-    next: caller === "nonblocking" ? withCold(next, { soError: failure.code }) : next,
+    // A12: only an attempt whose call has returned already leaves its code in SO_ERROR.
+    next: caller === "nonblocking" && issued ? withCold(next, { soError: failure.code }) : next,
     wake: Wake.connect
   }
 }

@@ -1,0 +1,166 @@
+/**
+ * The quality of service that a connect asks for: a flow specification for each direction.
+ *
+ * WSAConnect takes it from here where it is not given one itself; the default is none (R19). A provider that can reserve
+ * nothing refuses a QOS that asks for anything with WSAEOPNOTSUPP, and nothing is half-applied (R16, E16).
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Layer from "effect/Layer"
+import * as Schema from "effect/Schema"
+
+/**
+ * Schema of what kind of service a flow wants.
+ *
+ * **Details**
+ *
+ * `"noTraffic"` and `"bestEffort"` ask for nothing; the others ask for a share of the way.
+ *
+ * **Example** (Knowing the kinds)
+ *
+ * ```ts import.meta.vitest
+ * import { Qos } from "@effect-winsock/core"
+ *
+ * Qos.ServiceType.literals.includes("guaranteed") // => true
+ * ```
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ServiceType: Schema.Literals<
+  readonly ["noTraffic", "bestEffort", "controlledLoad", "guaranteed", "qualitative"]
+> = Schema.Literals(["noTraffic", "bestEffort", "controlledLoad", "guaranteed", "qualitative"])
+
+const Unsigned = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xffff_ffff }))
+
+/**
+ * Schema of the flow in one direction; a field that is absent is "not specified".
+ *
+ * **Details**
+ *
+ * Rates are in bytes a second, sizes in bytes, times in microseconds; all are whole numbers from 0 to 4294967295.
+ *
+ * **Example** (Describing a voice call)
+ *
+ * ```ts import.meta.vitest
+ * import { Qos } from "@effect-winsock/core"
+ * import { Schema } from "effect"
+ *
+ * Schema.is(Qos.FlowSpec)({ serviceType: "guaranteed", tokenRate: 16_000 }) // => true
+ * Schema.is(Qos.FlowSpec)({ serviceType: "guaranteed", tokenRate: -1 }) // => false
+ * ```
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const FlowSpec = Schema.Struct({
+  serviceType: ServiceType,
+  tokenRate: Schema.optionalKey(Unsigned),
+  tokenBucketSize: Schema.optionalKey(Unsigned),
+  peakBandwidth: Schema.optionalKey(Unsigned),
+  latency: Schema.optionalKey(Unsigned),
+  delayVariation: Schema.optionalKey(Unsigned),
+  maxSduSize: Schema.optionalKey(Unsigned),
+  minimumPolicedSize: Schema.optionalKey(Unsigned)
+})
+
+/**
+ * The flow in one direction.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type FlowSpec = typeof FlowSpec.Type
+
+/**
+ * Schema of a quality of service: a flow each way. A direction that is absent asks for nothing.
+ *
+ * **Example** (Asking for a rate one way)
+ *
+ * ```ts import.meta.vitest
+ * import { Qos } from "@effect-winsock/core"
+ * import { Schema } from "effect"
+ *
+ * Schema.is(Qos.Qos)({ sending: { serviceType: "controlledLoad", tokenRate: 8_000 } }) // => true
+ * ```
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Qos = Schema.Struct({
+  sending: Schema.optionalKey(FlowSpec),
+  receiving: Schema.optionalKey(FlowSpec)
+})
+
+/**
+ * A quality of service.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Qos = typeof Qos.Type
+
+/**
+ * The quality of service of every WSAConnect below; `undefined` for none (R19).
+ *
+ * **Example** (Asking for nothing unless told)
+ *
+ * ```ts import.meta.vitest
+ * import { Qos } from "@effect-winsock/core"
+ * import { Effect } from "effect"
+ *
+ * await Effect.runPromise(Effect.service(Qos.SocketQos)) // => undefined
+ * ```
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const SocketQos: Context.Reference<Qos | undefined> = Context.Reference(
+  "@effect-winsock/core/Qos/SocketQos",
+  { defaultValue: (): Qos | undefined => undefined }
+)
+
+/**
+ * Sets the quality of service of every WSAConnect below, or fails with a `SchemaError` that names the bad field.
+ *
+ * **Example** (Asking for a guaranteed rate)
+ *
+ * ```ts import.meta.vitest
+ * import { Qos } from "@effect-winsock/core"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.service(Qos.SocketQos).pipe(
+ *   Effect.map((qos) => qos?.sending?.tokenRate),
+ *   Effect.provide(Qos.layer({ sending: { serviceType: "guaranteed", tokenRate: 16_000 } }))
+ * )
+ * await Effect.runPromise(program) // => 16000
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (qos: Qos): Layer.Layer<never, Schema.SchemaError> =>
+  Layer.effect(SocketQos, Schema.decodeUnknownEffect(Qos)(qos))
+
+const asks = (flow: FlowSpec | undefined): boolean =>
+  flow !== undefined && flow.serviceType !== "noTraffic" && flow.serviceType !== "bestEffort"
+
+/**
+ * Tells whether a QOS asks for anything in a direction that the socket has (R17).
+ *
+ * **Example** (Ignoring the direction that a socket lacks)
+ *
+ * ```ts import.meta.vitest
+ * import { Qos } from "@effect-winsock/core"
+ *
+ * const qos: Qos.Qos = { receiving: { serviceType: "guaranteed", tokenRate: 16_000 } }
+ * Qos.isDemanding(qos, "both") // => true
+ * Qos.isDemanding(qos, "send") // => false
+ * ```
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isDemanding = (qos: Qos, direction: "both" | "send" | "receive"): boolean =>
+  (direction !== "receive" && asks(qos.sending)) || (direction !== "send" && asks(qos.receiving))

@@ -1,0 +1,231 @@
+/**
+ * The options that getsockopt reads and setsockopt writes, each with the type of its value.
+ *
+ * **Details**
+ *
+ * An option belongs to a type of socket. One that the socket does not have, or that its provider cannot set, ends with
+ * WSAENOPROTOOPT (A14). Options that can only be read are no `Settable`: setting one does not compile.
+ *
+ * **Example** (Reading the type of a socket)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption } from "@effect-winsock/core"
+ *
+ * SocketOption.SO_TYPE.name // => "SO_TYPE"
+ * ```
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * An option that can be read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SocketOption<out A> {
+  /** Winsock's name of the option. */
+  readonly name: string
+  /** Carries the type of the value; there is nothing in it. */
+  readonly _A?: (() => A) | undefined
+}
+
+/**
+ * An option that can be read and set.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Settable<in out A> extends SocketOption<A> {
+  /** Tells an option that can be set from one that cannot. */
+  readonly settable: (value: A) => void
+}
+
+const readable = <A>(name: string): SocketOption<A> => ({ name })
+const settable = (name: string): Settable<boolean> => ({ name, settable: () => undefined })
+
+/**
+ * Whether the socket is a stream or a datagram one. Every socket has it. (A14)
+ *
+ * **Example** (Naming the option)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption } from "@effect-winsock/core"
+ *
+ * SocketOption.SO_TYPE.name // => "SO_TYPE"
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const SO_TYPE: SocketOption<"stream" | "datagram"> = readable("SO_TYPE")
+
+/**
+ * The number of the code with which the last non-blocking connect failed, 0 where none did. Reading does not clear
+ * it: it stays until a later connect succeeds. A connect that failed while its caller waited leaves 0. (A12)
+ *
+ * **Gotchas**
+ *
+ * A code that no row of the table knows reads as 4294967295.
+ *
+ * **Example** (Naming the option)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption } from "@effect-winsock/core"
+ *
+ * SocketOption.SO_ERROR.name // => "SO_ERROR"
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const SO_ERROR: SocketOption<number> = readable("SO_ERROR")
+
+/**
+ * Whether a stream socket listens. (A05)
+ *
+ * **Example** (Naming the option)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption } from "@effect-winsock/core"
+ *
+ * SocketOption.SO_ACCEPTCONN.name // => "SO_ACCEPTCONN"
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const SO_ACCEPTCONN: SocketOption<boolean> = readable("SO_ACCEPTCONN")
+
+/**
+ * For how many whole seconds a stream has been connected; 4294967295 (all ones) where it is not, and on every
+ * datagram socket. Time is that of Effect's Clock. (A13)
+ *
+ * **Example** (Naming the option)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption } from "@effect-winsock/core"
+ *
+ * SocketOption.SO_CONNECT_TIME.name // => "SO_CONNECT_TIME"
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const SO_CONNECT_TIME: SocketOption<number> = readable("SO_CONNECT_TIME")
+
+/**
+ * The longest datagram in bytes that the provider carries. Datagram sockets have it. (A14)
+ *
+ * **Example** (Naming the option)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption } from "@effect-winsock/core"
+ *
+ * SocketOption.SO_MAX_MSG_SIZE.name // => "SO_MAX_MSG_SIZE"
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const SO_MAX_MSG_SIZE: SocketOption<number> = readable("SO_MAX_MSG_SIZE")
+
+/**
+ * Whether a datagram socket may connect and send to a broadcast address; `false` at first. Without it both end
+ * with WSAEACCES. (R10, E20)
+ *
+ * **Example** (Naming the option)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption } from "@effect-winsock/core"
+ *
+ * SocketOption.SO_BROADCAST.name // => "SO_BROADCAST"
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const SO_BROADCAST: Settable<boolean> = settable("SO_BROADCAST")
+
+/**
+ * Whether bind may take an address that another socket with this option has; `false` at first. WSAEINVAL together
+ * with SO_EXCLUSIVEADDRUSE. (A14)
+ *
+ * **Example** (Naming the option)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption } from "@effect-winsock/core"
+ *
+ * SocketOption.SO_REUSEADDR.name // => "SO_REUSEADDR"
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const SO_REUSEADDR: Settable<boolean> = settable("SO_REUSEADDR")
+
+/**
+ * Whether nobody else may have the address of this socket; `false` at first. Set before bind, WSAEINVAL afterwards
+ * or together with SO_REUSEADDR. (A14)
+ *
+ * **Example** (Naming the option)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption } from "@effect-winsock/core"
+ *
+ * SocketOption.SO_EXCLUSIVEADDRUSE.name // => "SO_EXCLUSIVEADDRUSE"
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const SO_EXCLUSIVEADDRUSE: Settable<boolean> = settable("SO_EXCLUSIVEADDRUSE")
+
+/**
+ * Whether a stream asks a silent peer for a sign of life; `false` at first. How often is the provider's. (A14)
+ *
+ * **Example** (Naming the option)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption } from "@effect-winsock/core"
+ *
+ * SocketOption.SO_KEEPALIVE.name // => "SO_KEEPALIVE"
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const SO_KEEPALIVE: Settable<boolean> = settable("SO_KEEPALIVE")
+
+/**
+ * Whether a TCP stream sends small pieces at once instead of gathering them; `false` at first. (A14)
+ *
+ * **Example** (Naming the option)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption } from "@effect-winsock/core"
+ *
+ * SocketOption.TCP_NODELAY.name // => "TCP_NODELAY"
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const TCP_NODELAY: Settable<boolean> = settable("TCP_NODELAY")
+
+/**
+ * Whether an IPv6 socket leaves IPv4 alone; `true` at first, as on Windows. Off, it also reaches IPv4-mapped
+ * addresses. Set before bind, WSAEINVAL afterwards. (A14)
+ *
+ * **Example** (Naming the option)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption } from "@effect-winsock/core"
+ *
+ * SocketOption.IPV6_V6ONLY.name // => "IPV6_V6ONLY"
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const IPV6_V6ONLY: Settable<boolean> = settable("IPV6_V6ONLY")

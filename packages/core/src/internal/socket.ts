@@ -1,0 +1,1001 @@
+/**
+ * A socket as it lives: the state of the machine, the handle of the provider, what has arrived, and the calls that wait.
+ *
+ * It decides nothing. A call asks the machine, does what it says, and either ends or waits; what the provider tells goes
+ * to the machine too, and then the calls that wait are looked at again. A call that wakes runs its fiber at once, and
+ * that fiber may do anything to this socket: so state is changed first, and waking comes last.
+ */
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
+import * as Scope from "effect/Scope"
+import * as Provider from "../Provider.ts"
+import * as SocketAddress from "../SocketAddress.ts"
+import * as WsaError from "../WsaError.ts"
+import * as InstanceState from "./instanceState.ts"
+import { ByteQueue, MessageQueue } from "./queue.ts"
+import * as SocketState from "./socketState.ts"
+
+/** How many bytes of a stream may wait to be received before the peer has to wait. */
+const streamWindow = 256 * 1024
+
+/** How many datagrams may wait to be received; more are dropped. */
+const datagramWindow = { messages: 1024, bytes: 1024 * 1024 }
+
+/** The most that a non-blocking send takes at once: it is copied, since nobody waits for it. */
+const nonBlockingSend = 64 * 1024
+
+type Resume = (answer: Effect.Effect<any, any>) => void
+
+/** Why a call fails, before it has its call's name. */
+interface Fault {
+  readonly code: WsaError.Code | "WsaUnmapped"
+  readonly native?: WsaError.Native | undefined
+  readonly detail?: string | undefined
+}
+
+interface Connector {
+  readonly call: WsaError.Call
+  readonly attempt: number
+  /** `"issued"`: a non-blocking call goes as soon as the stack has the attempt. */
+  readonly until: "issued" | "over"
+  readonly resume: Resume
+}
+
+interface Receiver {
+  readonly call: "recv" | "recvfrom"
+  readonly into: Uint8Array | undefined
+  readonly maximum: number
+  readonly resume: Resume
+}
+
+interface Sender {
+  readonly call: "send" | "sendto"
+  readonly bytes: Uint8Array
+  /** `undefined`: a non-blocking call, which has its answer already. */
+  readonly resume: Resume | undefined
+}
+
+interface Acceptor {
+  readonly scope: Scope.Scope
+  readonly resume: Resume
+}
+
+const remove = <A>(list: Array<A> | undefined, item: A): boolean => {
+  if (list === undefined) return false
+  const index = list.indexOf(item)
+  if (index === -1) return false
+  list.splice(index, 1)
+  return true
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Instance
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** One start-up: the provider, and every socket that has not given everything back. */
+export class Instance {
+  state: InstanceState.InstanceState
+  /** Sockets whose handle has not told that it is closed. */
+  readonly sockets = new Set<Socket>()
+  private idle: (() => void) | undefined
+  readonly provider: Provider.Provider
+  readonly clock: Clock.Clock
+
+  constructor(provider: Provider.Provider, clock: Clock.Clock, state: InstanceState.InstanceState) {
+    this.provider = provider
+    this.clock = clock
+    this.state = state
+  }
+
+  facts(): SocketState.Facts {
+    return InstanceState.facts(this.state, this.provider.network())
+  }
+
+  /** Leaves: calls fail from now on, sockets are closed, and it is over when nothing is held any more. */
+  readonly leave: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    this.state = InstanceState.cleanup(this.state)
+    for (const socket of Array.from(this.sockets)) {
+      socket.closeNow()
+      // As the reference says of WSACleanup: what has not been sent by now can be lost.
+      socket.handle.close("reset")
+    }
+    if (this.sockets.size === 0) return resume(Effect.void)
+    this.idle = () => resume(Effect.void)
+  })
+
+  gone(socket: Socket): void {
+    this.sockets.delete(socket)
+    if (this.sockets.size > 0 || this.idle === undefined) return
+    const idle = this.idle
+    this.idle = undefined
+    idle()
+  }
+}
+
+/**
+ * A socket lives in a scope of its own below its caller's, so that closing it early leaves nothing in the caller's.
+ * The one finalizer is put in its place at once: an effect in between could be interrupted.
+ */
+const scopeBelow = (parent: Scope.Scope, socket: Socket): Scope.Closeable => {
+  const scope = Scope.forkUnsafe(parent)
+  const finalizer = () => {
+    socket.closeNow()
+    return Effect.void
+  }
+  if (scope.state._tag === "Closed") socket.closeNow()
+  else scope.state = { _tag: "Open", finalizerKey: socket, finalizer, finalizers: undefined }
+  return scope
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Socket
+// ---------------------------------------------------------------------------------------------------------------------
+
+export class Socket implements Provider.Sink {
+  readonly #made = true
+
+  /** Whether this is a socket that was made here, and not something that looks like one (E15). */
+  static is(u: unknown): u is Socket {
+    return typeof u === "object" && u !== null && #made in u && u.#made
+  }
+
+  state: SocketState.SocketState
+  readonly instance: Instance
+  handle!: Provider.Handle
+  scope!: Scope.Closeable
+
+  readonly bytes: ByteQueue | undefined
+  readonly messages: MessageQueue | undefined
+  private requests: Array<Provider.Incoming> | undefined
+
+  private connectors: Array<Connector> | undefined
+  private receivers: Array<Receiver> | undefined
+  private senders: Array<Sender> | undefined
+  private acceptors: Array<Acceptor> | undefined
+  private listeners: Array<{ readonly backlog: number; readonly resume: Resume }> | undefined
+  /** Datagrams that the provider has and has not answered for. */
+  private sendings: Array<(result: Provider.Failure | undefined) => void> | undefined
+  /** The write whose bytes the provider refers to. */
+  private writing: Sender | undefined
+  /** The provider has stopped delivering, for want of credit. */
+  private stopped = false
+  /** A delivery is under way: it will be told the credit at its end. */
+  private delivering = false
+
+  constructor(instance: Instance, state: SocketState.SocketState) {
+    this.instance = instance
+    this.state = state
+    this.bytes = state.kind.type === "stream" ? new ByteQueue() : undefined
+    this.messages = state.kind.type === "datagram" ? new MessageQueue(datagramWindow) : undefined
+  }
+
+  get kind(): Provider.Kind {
+    return this.state.kind
+  }
+
+  get capabilities(): Provider.Capabilities {
+    return this.instance.provider.capabilities(this.state.kind)
+  }
+
+  toString(): string {
+    const { kind, local, phase } = this.state
+    const where = "remote" in phase ? ` ${SocketAddress.format(phase.remote)}` : ""
+    const from = local === undefined ? "" : ` from ${SocketAddress.format(local)}`
+    return `Socket(${kind.family} ${kind.type}, ${phase._tag.toLowerCase()}${where}${from})`
+  }
+
+  toJSON(): string {
+    return this.toString()
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString()
+  }
+
+  // -- answers --------------------------------------------------------------------------------------------------------
+
+  fault(
+    call: WsaError.Call,
+    fault: Fault,
+    stage: WsaError.Stage,
+    remote?: SocketAddress.SocketAddress | undefined
+  ): Effect.Effect<never, any> {
+    return Effect.fail(WsaError.forCall(call, fault.code, {
+      stage,
+      local: this.state.local,
+      remote,
+      native: fault.native,
+      detail: fault.detail
+    }))
+  }
+
+  refuse(call: WsaError.Call, code: WsaError.Code | "WsaUnmapped", stage: WsaError.Stage): Effect.Effect<never, any> {
+    if (this.state.phase._tag === "Broken" && this.state.phase.failure.code === code) {
+      return this.fault(call, this.state.phase.failure, stage, this.state.phase.was?.remote)
+    }
+    const detail = code === "WsaUnmapped" ? undefined : SocketState.detailOf(code, this.state)
+    return this.fault(call, { code, detail }, "request")
+  }
+
+  private react(outcome: SocketState.Outcome): number {
+    const before = this.state
+    const { next, wake } = SocketState.react(before, outcome)
+    this.state = next
+    if (next.peerGeneration !== before.peerGeneration) this.messages?.clear()
+    return wake
+  }
+
+  private wake(bits: number): void {
+    if ((bits & SocketState.Wake.connect) !== 0) this.wakeConnectors()
+    if ((bits & SocketState.Wake.receive) !== 0) this.wakeReceivers()
+    if ((bits & SocketState.Wake.send) !== 0) this.wakeSenders()
+    if ((bits & SocketState.Wake.accept) !== 0) this.wakeAcceptors()
+  }
+
+  // -- bind -----------------------------------------------------------------------------------------------------------
+
+  bind(call: WsaError.Call, name: SocketState.Name): Effect.Effect<void, any> {
+    const options = this.state.cold.options
+    const taken = name._tag !== "InvalidAddress" &&
+      InstanceState.taken(this.instance.state, this.state.kind, name, options)
+    const decision = SocketState.decide(
+      this.state,
+      { _tag: "bind", name, taken },
+      this.instance.facts(),
+      this.capabilities
+    )
+    const at = name._tag === "InvalidAddress" ? undefined : name
+    if (decision._tag === "Fail") return this.fault(call, decision, "request", at)
+    if (decision._tag === "Done" || decision.command._tag !== "bind") return Effect.void
+    const { local, reuse, v6Only } = decision.command
+    const answer = this.bindHandle(local, { reuse, v6Only }, false)
+    if (answer !== undefined) return this.fault(call, answer, "bind", at)
+    if (this.state.local !== undefined) {
+      this.instance.state = InstanceState.claim(this.instance.state, this, this.state.kind, this.state.local, options)
+    }
+    return Effect.void
+  }
+
+  private bindHandle(
+    local: SocketAddress.SocketAddress,
+    options: Provider.BindOptions,
+    implicit: boolean
+  ): Provider.Failure | undefined {
+    const answer = this.handle.bind(local, options)
+    if (Provider.isFailure(answer)) return answer
+    this.react({ _tag: "bound", local: answer, implicit })
+    if (this.messages !== undefined) this.handle.read(datagramWindow.messages)
+    return undefined
+  }
+
+  /** R01 for datagrams: a send or a connect binds what is not bound. */
+  private bindImplicitly(): Provider.Failure | undefined {
+    const local = SocketState.implicitBind(this.state)
+    return local === undefined
+      ? undefined
+      : this.bindHandle(local, { reuse: false, v6Only: this.state.cold.options.IPV6_V6ONLY }, true)
+  }
+
+  // -- connect --------------------------------------------------------------------------------------------------------
+
+  connect(
+    call: WsaError.Call,
+    name: SocketState.Name,
+    data: SocketState.ConnectData,
+    resume: Resume
+  ): void | Effect.Effect<void> {
+    const decision = SocketState.decide(
+      this.state,
+      { _tag: "connect", name, data },
+      this.instance.facts(),
+      this.capabilities
+    )
+    if (decision._tag === "Fail") {
+      return resume(this.fault(call, decision, "request", name._tag === "InvalidAddress" ? undefined : name))
+    }
+    if (decision._tag === "Done") {
+      this.state = decision.next
+      return resume(this.answerConnected(SocketAddress.unspecified(this.kind.family)))
+    }
+    const command = decision.command
+    switch (command._tag) {
+      case "connect":
+        this.state = decision.next
+        return this.attempt(call, command.plan, command.caller, resume)
+      case "setPeer":
+        return resume(this.setPeer(call, command.peer, command.queue))
+      case "dissolve":
+        return resume(this.setPeer(call, undefined, "discard"))
+    }
+  }
+
+  private attempt(
+    call: WsaError.Call,
+    plan: Provider.ConnectPlan,
+    caller: "blocking" | "nonblocking",
+    resume: Resume
+  ): void | Effect.Effect<void> {
+    // Armed before there is a connection: what the peer sends before it resets is not lost (R21).
+    this.handle.read(streamWindow)
+    const answer = this.handle.connect(plan)
+    if (answer !== "pending") {
+      this.settle(plan.attempt, answer)
+      return resume(this.outcomeOf(call))
+    }
+    const connector: Connector = {
+      call,
+      attempt: plan.attempt,
+      until: caller === "blocking" ? "over" : "issued",
+      resume
+    }
+    ;(this.connectors ??= []).push(connector)
+    // A non-blocking attempt is the socket's, not the fiber's: it goes on.
+    return Effect.sync(() => {
+      remove(this.connectors, connector)
+      if (caller === "blocking") this.cancel(plan.attempt)
+    })
+  }
+
+  /** R26: an attempt that is given up leaves the socket as a refused one. */
+  private cancel(attempt: number): void {
+    const decision = SocketState.decide(
+      this.state,
+      { _tag: "cancelConnect", attempt },
+      this.instance.facts(),
+      this.capabilities
+    )
+    if (decision._tag !== "Run") return
+    const local = this.handle.abort(attempt)
+    this.wake(this.react({ _tag: "aborted", attempt, local }))
+  }
+
+  private settle(attempt: number, result: Provider.Established | Provider.Failure): number {
+    return Provider.isFailure(result)
+      ? this.react({ _tag: "attemptFailed", attempt, failure: result, local: this.handle.local() })
+      : this.react({
+        _tag: "established",
+        attempt,
+        calleeData: result.calleeData,
+        now: this.instance.clock.currentTimeMillisUnsafe()
+      })
+  }
+
+  /** What became of the last attempt, for a call that asked or waited for it (R14, R22). */
+  outcomeOf(call: WsaError.Call): Effect.Effect<any, any> {
+    const result = SocketState.connectResult(this.state, this.instance.facts())
+    if (typeof result === "string") return this.refuse(call, result, "connect")
+    return "failure" in result
+      ? this.fault(call, result.failure, "connect", result.remote)
+      : this.answerConnected(result.remote, result.calleeData)
+  }
+
+  private answerConnected(remote: SocketAddress.SocketAddress, calleeData = Provider.established.calleeData) {
+    return Effect.succeed({ socket: this, remote, calleeData })
+  }
+
+  private setPeer(
+    call: WsaError.Call,
+    peer: SocketAddress.SocketAddress | undefined,
+    queue: "keep" | "discard"
+  ): Effect.Effect<any, any> {
+    const unbound = this.bindImplicitly()
+    if (unbound !== undefined) return this.fault(call, unbound, "bind", peer)
+    const local = this.handle.setPeer(peer, queue)
+    if (Provider.isFailure(local)) return this.fault(call, local, "connect", peer)
+    this.wake(
+      peer === undefined
+        ? this.react({ _tag: "dissolved", local })
+        : this.react({ _tag: "peerSet", peer, local, now: this.instance.clock.currentTimeMillisUnsafe() })
+    )
+    return this.answerConnected(peer ?? SocketAddress.unspecified(this.kind.family))
+  }
+
+  /** A22: what has to hold before the first address is tried. */
+  checkList(names: ReadonlyArray<SocketState.Name>, timeoutValid: boolean): Effect.Effect<void, any> {
+    const decision = SocketState.decide(
+      this.state,
+      { _tag: "connectByList", names, timeoutValid },
+      this.instance.facts(),
+      this.capabilities
+    )
+    return decision._tag === "Fail" ? this.fault("WSAConnectByList", decision, "request") : Effect.void
+  }
+
+  /** Waits until no attempt is pending. Giving up the waiting leaves the attempt alone. */
+  awaitConnect(call: WsaError.Call, resume: Resume): void | Effect.Effect<void> {
+    const phase = this.state.phase
+    if (phase._tag !== "Connecting") return resume(this.outcomeOf(call))
+    const connector: Connector = { call, attempt: phase.attempt, until: "over", resume }
+    ;(this.connectors ??= []).push(connector)
+    return Effect.sync(() => {
+      remove(this.connectors, connector)
+    })
+  }
+
+  issued(attempt: number): void {
+    this.react({ _tag: "issued", attempt })
+    if (this.state.phase._tag !== "Connecting" || this.state.phase.attempt !== attempt) return
+    for (const connector of this.connectors?.filter((connector) => connector.until === "issued") ?? []) {
+      if (remove(this.connectors, connector)) {
+        connector.resume(this.refuse(connector.call, "WSAEWOULDBLOCK", "connect"))
+      }
+    }
+  }
+
+  connected(attempt: number, result: Provider.Established | Provider.Failure): void {
+    this.wake(this.settle(attempt, result))
+  }
+
+  private wakeConnectors(): void {
+    const connectors = this.connectors
+    if (connectors === undefined || connectors.length === 0) return
+    this.connectors = undefined
+    // All answers are of this moment: a fiber that wakes may begin another attempt.
+    const answers = connectors.map((connector) => this.outcomeOf(connector.call))
+    connectors.forEach((connector, index) => connector.resume(answers[index]!))
+  }
+
+  // -- listen and accept ----------------------------------------------------------------------------------------------
+
+  listen(backlog: number, resume: Resume): void {
+    const decision = SocketState.decide(
+      this.state,
+      { _tag: "listen", backlog },
+      this.instance.facts(),
+      this.capabilities
+    )
+    if (decision._tag === "Fail") return resume(this.fault("listen", decision, "request"))
+    if (decision._tag === "Done" || decision.command._tag !== "listen") return resume(Effect.void)
+    const { plan } = decision.command
+    const local = this.state.local ?? this.handle.local() ?? SocketAddress.unspecified(this.kind.family)
+    const answer = this.handle.listen({ ...plan, local })
+    if (answer !== "pending") return resume(this.listened(plan.backlog, answer))
+    ;(this.listeners ??= []).push({ backlog: plan.backlog, resume })
+  }
+
+  private listened(
+    backlog: number,
+    answer: SocketAddress.SocketAddress | Provider.Failure
+  ): Effect.Effect<void, any> {
+    if (Provider.isFailure(answer)) return this.fault("listen", answer, "listen")
+    this.react({ _tag: "listening", local: answer, backlog })
+    return Effect.void
+  }
+
+  listening(result: SocketAddress.SocketAddress | Provider.Failure): void {
+    const listener = this.listeners?.shift()
+    if (listener !== undefined) listener.resume(this.listened(listener.backlog, result))
+  }
+
+  accept(scope: Scope.Scope, resume: Resume): void | Effect.Effect<void> {
+    const acceptor: Acceptor = { scope, resume }
+    if (this.serveAcceptor(acceptor)) return
+    ;(this.acceptors ??= []).push(acceptor)
+    return Effect.sync(() => {
+      remove(this.acceptors, acceptor)
+    })
+  }
+
+  private serveAcceptor(acceptor: Acceptor): boolean {
+    while (this.requests !== undefined && this.requests.length > 0 && this.requests[0]!.withdrawn()) {
+      this.requests.shift()
+    }
+    const waiting = this.requests !== undefined && this.requests.length > 0
+    const verdict = SocketState.accepting(this.state, this.instance.facts(), waiting)
+    if (verdict === "wait") return false
+    acceptor.resume(verdict === "take" ? this.take(acceptor.scope) : this.refuse("accept", verdict, "accept"))
+    return true
+  }
+
+  private take(scope: Scope.Scope): Effect.Effect<any, any> {
+    const request = this.requests!.shift()!
+    const socket = new Socket(
+      this.instance,
+      SocketState.makeAccepted(
+        this.state,
+        request.local,
+        request.remote,
+        this.instance.clock.currentTimeMillisUnsafe()
+      )
+    )
+    const handle = request.accept(socket, undefined)
+    if (Provider.isFailure(handle)) return this.fault("accept", handle, "accept", request.remote)
+    socket.open(handle, scope)
+    for (const [option, value] of SocketState.inherited(socket.state, this.capabilities)) {
+      handle.setOption(option, value)
+    }
+    handle.read(streamWindow)
+    return Effect.succeed({ socket, remote: request.remote })
+  }
+
+  /** Takes its place: from here on the instance counts it and the scope closes it. */
+  open(handle: Provider.Handle, scope: Scope.Scope): void {
+    this.handle = handle
+    this.instance.sockets.add(this)
+    this.scope = scopeBelow(scope, this)
+  }
+
+  incoming(request: Provider.Incoming): void {
+    const waiting = this.requests === undefined ? 0 : this.requests.length
+    if (!SocketState.holdsCaller(this.state, waiting)) return request.reject()
+    ;(this.requests ??= []).push(request)
+    this.wakeAcceptors()
+  }
+
+  private wakeAcceptors(): void {
+    while (this.acceptors !== undefined && this.acceptors.length > 0) {
+      // It is out of the list before it wakes, since its fiber may do anything to the list.
+      const acceptor = this.acceptors.shift()!
+      if (this.serveAcceptor(acceptor)) continue
+      this.acceptors.unshift(acceptor)
+      return
+    }
+  }
+
+  // -- receive --------------------------------------------------------------------------------------------------------
+
+  receive(
+    call: "recv" | "recvfrom",
+    into: Uint8Array | undefined,
+    maximum: number,
+    resume: Resume
+  ): void | Effect.Effect<void> {
+    const receiver: Receiver = { call, into, maximum, resume }
+    if (this.serveReceiver(receiver)) return
+    ;(this.receivers ??= []).push(receiver)
+    return Effect.sync(() => {
+      remove(this.receivers, receiver)
+    })
+  }
+
+  private serveReceiver(receiver: Receiver): boolean {
+    const buffered = (this.bytes ?? this.messages)!.length > 0
+    const verdict = SocketState.receiving(this.state, this.instance.facts(), receiver.call, buffered)
+    switch (verdict) {
+      case "wait":
+      case "WSAEWOULDBLOCK":
+      case "end":
+      case "take":
+        // A08: no bytes are asked for, and none are waited for.
+        if (receiver.maximum === 0 && this.bytes !== undefined) {
+          receiver.resume(this.received(receiver, new Uint8Array(0), 0, this.peer()))
+          return true
+        }
+        if (verdict === "wait") return false
+        receiver.resume(
+          verdict === "take"
+            ? this.bytes === undefined ? this.takeMessage(receiver) : this.takeBytes(receiver, this.bytes)
+            : verdict === "end"
+            ? this.received(receiver, new Uint8Array(0), 0, this.peer())
+            : this.refuse(receiver.call, verdict, "receive")
+        )
+        return true
+      default:
+        receiver.resume(this.refuse(receiver.call, verdict, "receive"))
+        return true
+    }
+  }
+
+  private peer(): SocketAddress.SocketAddress {
+    const phase = this.state.phase
+    if (phase._tag === "Connected") return phase.remote
+    return phase._tag === "Broken" && phase.was !== undefined
+      ? phase.was.remote
+      : SocketAddress.unspecified(this.kind.family)
+  }
+
+  /** The answer of a receive: `bytes` is what the caller keeps, or its own buffer's first `length`. */
+  private received(
+    receiver: Receiver,
+    bytes: Uint8Array,
+    length: number,
+    from: SocketAddress.SocketAddress
+  ): Effect.Effect<any> {
+    if (receiver.call === "recv") return Effect.succeed(receiver.into === undefined ? bytes : length)
+    return Effect.succeed(receiver.into === undefined ? { bytes, from } : { length, from })
+  }
+
+  private takeBytes(receiver: Receiver, queue: ByteQueue): Effect.Effect<any, any> {
+    const from = this.peer()
+    const bytes = receiver.into === undefined ? queue.take(receiver.maximum) : receiver.into
+    const length = receiver.into === undefined ? bytes.length : queue.takeInto(receiver.into)
+    this.restart(queue.length <= streamWindow / 2, streamWindow - queue.length)
+    return this.received(receiver, bytes, length, from)
+  }
+
+  private takeMessage(receiver: Receiver): Effect.Effect<any, any> {
+    const message = this.messages!.shift()!
+    this.restart(this.messages!.credit > 0, this.messages!.credit)
+    return message._tag === "Soft"
+      ? this.fault(receiver.call, message.failure, "receive")
+      : this.message(receiver, message.bytes, message.from, false)
+  }
+
+  /** A09: a datagram goes whole, or its head goes and the call says so. */
+  private message(
+    receiver: Receiver,
+    bytes: Uint8Array,
+    from: SocketAddress.SocketAddress,
+    lent: boolean
+  ): Effect.Effect<any, any> {
+    const length = Math.min(bytes.length, receiver.maximum)
+    const head = length === bytes.length ? bytes : bytes.subarray(0, length)
+    let kept = head
+    if (receiver.into !== undefined) receiver.into.set(head)
+    else if (lent || head !== bytes) kept = new Uint8Array(head)
+    if (length === bytes.length) return this.received(receiver, kept, length, from)
+    return Effect.fail(WsaError.forCall(receiver.call, "WSAEMSGSIZE", {
+      stage: "receive",
+      local: this.state.local,
+      remote: from,
+      head: receiver.into === undefined ? kept : receiver.into.subarray(0, length),
+      detail: `the datagram is ${bytes.length} bytes, there is room for ${receiver.maximum}; the rest is gone`
+    }))
+  }
+
+  /** Delivery goes on once there is room again; while one is under way it is told at its end. */
+  private restart(room: boolean, credit: number): void {
+    if (!this.stopped || this.delivering || !room) return
+    const tag = this.state.phase._tag
+    if (tag === "Closed" || tag === "Broken") return
+    this.stopped = false
+    this.handle.read(credit)
+  }
+
+  private credit(): number {
+    const tag = this.state.phase._tag
+    let credit: number
+    if (this.bytes === undefined) credit = tag === "Closed" ? 0 : this.messages!.credit
+    else if (tag !== "Connected") credit = 0
+    else credit = (this.state.shut & SocketState.shutReceive) === 0 ? streamWindow - this.bytes.length : streamWindow
+    this.stopped = credit <= 0
+    return credit
+  }
+
+  data(lent: Uint8Array): number {
+    const queue = this.bytes
+    if (queue === undefined || this.state.phase._tag !== "Connected") return 0
+    // A10: what comes after the receiving direction was shut is nobody's.
+    if ((this.state.shut & SocketState.shutReceive) !== 0) return this.credit()
+    const receiver = this.receivers?.shift()
+    if (receiver === undefined) {
+      queue.push(lent)
+      return this.credit()
+    }
+    // Straight into the hands of the call that waits; only the rest is kept.
+    const length = Math.min(receiver.maximum, lent.length)
+    const head = length === lent.length ? lent : lent.subarray(0, length)
+    let kept = head
+    if (receiver.into === undefined) kept = new Uint8Array(head)
+    else receiver.into.set(head)
+    if (length < lent.length) queue.push(lent.subarray(length))
+    this.delivering = true
+    receiver.resume(this.received(receiver, kept, length, this.peer()))
+    this.wakeReceivers()
+    this.delivering = false
+    return this.credit()
+  }
+
+  datagram(lent: Uint8Array, from: SocketAddress.SocketAddress): number {
+    const queue = this.messages
+    if (queue === undefined) return 0
+    if (
+      !SocketState.acceptsDatagram(this.state, from) || (this.state.shut & SocketState.shutReceive) !== 0
+    ) return this.credit()
+    const receiver = this.receivers?.shift()
+    if (receiver === undefined) {
+      queue.push(lent, from)
+      return this.credit()
+    }
+    this.delivering = true
+    receiver.resume(this.message(receiver, lent, from, true))
+    this.delivering = false
+    return this.credit()
+  }
+
+  soft(failure: Provider.Failure): void {
+    if (this.state.phase._tag === "Closed" || this.messages === undefined) return
+    const receiver = this.receivers?.shift()
+    if (receiver === undefined) this.messages.report(failure)
+    else receiver.resume(this.fault(receiver.call, failure, "receive"))
+  }
+
+  ended(): void {
+    this.wake(this.react({ _tag: "ended" }))
+  }
+
+  /** Each call that waits is looked at again; those that still have to wait keep their order. */
+  private wakeReceivers(): void {
+    let index = 0
+    while (this.receivers !== undefined && index < this.receivers.length) {
+      // It is out of the list before it wakes, since its fiber may do anything to the list.
+      const receiver = this.receivers.splice(index, 1)[0]!
+      if (!this.serveReceiver(receiver)) this.receivers.splice(index++, 0, receiver)
+    }
+  }
+
+  // -- send -----------------------------------------------------------------------------------------------------------
+
+  send(bytes: Uint8Array, call: "send" | "sendto", resume: Resume): void | Effect.Effect<void> {
+    const busy = this.writing !== undefined || (this.senders !== undefined && this.senders.length > 0)
+    const verdict = SocketState.sending(this.state, this.instance.facts(), call, busy)
+    if (verdict !== "go" && verdict !== "wait") return resume(this.refuse(call, verdict, "send"))
+    if (bytes.length === 0) return resume(Effect.succeed(0))
+    if (!this.state.blocking) return this.sendPart(call, bytes, resume)
+    const sender: Sender = { call, bytes, resume }
+    if (verdict === "wait") (this.senders ??= []).push(sender)
+    else if (this.transmit(sender)) return
+    return Effect.sync(() => {
+      if (remove(this.senders, sender)) return
+      // R27: the caller has its bytes back, so nothing of them may be sent any more.
+      if (this.writing === sender) this.breakOff()
+    })
+  }
+
+  /** A08: a non-blocking send takes what it can, and that is copied, since nobody waits. */
+  private sendPart(call: "send" | "sendto", bytes: Uint8Array, resume: Resume): void {
+    const part = bytes.slice(0, nonBlockingSend)
+    const left = this.handle.write(part)
+    if (Provider.isFailure(left)) return this.failSend(call, left, resume)
+    if (left > 0) this.writing = { call, bytes: part, resume: undefined }
+    resume(Effect.succeed(part.length))
+  }
+
+  /** Answers whether the call has ended. */
+  private transmit(sender: Sender): boolean {
+    const left = this.handle.write(sender.bytes)
+    if (Provider.isFailure(left)) {
+      this.failSend(sender.call, left, sender.resume!)
+      return true
+    }
+    if (left > 0) {
+      this.writing = sender
+      return false
+    }
+    sender.resume!(Effect.succeed(sender.bytes.length))
+    return true
+  }
+
+  private failSend(call: WsaError.Call, failure: Provider.Failure, resume: Resume): void {
+    const wake = this.react({ _tag: "broken", failure })
+    resume(this.fault(call, failure, "send", this.peer()))
+    this.wake(wake)
+  }
+
+  private breakOff(): void {
+    this.writing = undefined
+    const failure = Provider.failure("WSAECONNABORTED")
+    this.handle.close("reset")
+    this.wake(this.react({ _tag: "broken", failure }))
+  }
+
+  drained(): void {
+    const sender = this.writing
+    if (sender === undefined) return
+    this.writing = undefined
+    // The next in line goes before the fiber that wakes can send again.
+    this.wakeSenders()
+    sender.resume?.(Effect.succeed(sender.bytes.length))
+  }
+
+  private wakeSenders(): void {
+    // What broke gives back the bytes of the write that was under way.
+    const writing = this.writing
+    if (writing !== undefined && this.state.phase._tag === "Broken") {
+      this.writing = undefined
+      writing.resume?.(this.refuse(writing.call, this.state.phase.failure.code, "send"))
+    }
+    while (this.senders !== undefined && this.senders.length > 0) {
+      const sender = this.senders[0]!
+      const verdict = SocketState.sending(this.state, this.instance.facts(), sender.call, this.writing !== undefined)
+      if (verdict === "wait" || verdict === "WSAEWOULDBLOCK") return
+      this.senders.shift()
+      if (verdict === "go") this.transmit(sender)
+      else sender.resume!(this.refuse(sender.call, verdict, "send"))
+    }
+  }
+
+  sendMessage(
+    call: "send" | "sendto",
+    bytes: Uint8Array,
+    to: SocketState.Name | undefined,
+    resume: Resume
+  ): void | Effect.Effect<void> {
+    const at = to === undefined || to._tag === "InvalidAddress" ? undefined : to
+    const verdict = SocketState.sending(this.state, this.instance.facts(), call, false)
+    if (verdict !== "go") return resume(this.refuse(call, verdict as WsaError.Code, "send"))
+    const wrong = SocketState.checkMessage(this.state, bytes.length, to, this.capabilities)
+    if (wrong !== undefined) return resume(this.fault(call, wrong, "request", at))
+    const unbound = this.bindImplicitly()
+    if (unbound !== undefined) return resume(this.fault(call, unbound, "bind", at))
+    const answer = this.handle.sendTo(bytes, at)
+    if (answer === undefined) return resume(Effect.succeed(bytes.length))
+    if (answer !== "pending") return resume(this.fault(call, answer, "send", at))
+    let done = (result: Provider.Failure | undefined) =>
+      resume(result === undefined ? Effect.succeed(bytes.length) : this.fault(call, result, "send", at))
+    ;(this.sendings ??= []).push((result) => done(result))
+    // R27: the bytes are the caller's again only when the provider is done with them. That is never long.
+    return Effect.callback<void>((released) => {
+      done = () => released(Effect.void)
+    })
+  }
+
+  sent(result: Provider.Failure | undefined): void {
+    this.sendings?.shift()?.(result)
+  }
+
+  // -- shutdown and close ---------------------------------------------------------------------------------------------
+
+  shutdown(how: unknown): Effect.Effect<void, any> {
+    const decision = SocketState.decide(this.state, { _tag: "shutdown", how }, this.instance.facts(), this.capabilities)
+    if (decision._tag === "Fail") return this.fault("shutdown", decision, "request")
+    const before = this.state.shut
+    this.state = decision.next
+    if (decision._tag === "Run") {
+      const failure = this.handle.shutdownSend()
+      if (failure !== undefined) {
+        this.state = { ...this.state, shut: before }
+        return this.fault("shutdown", failure, "shutdown")
+      }
+    }
+    if ((this.state.shut & SocketState.shutReceive) !== 0) {
+      this.messages?.clear()
+      this.bytes?.clear()
+      this.restart(true, this.bytes === undefined ? this.messages!.credit : streamWindow)
+    }
+    this.wake(SocketState.Wake.receive | SocketState.Wake.send)
+    return Effect.void
+  }
+
+  close(): Effect.Effect<void, any> {
+    const decision = SocketState.decide(
+      this.state,
+      { _tag: "close", lent: this.lent() },
+      this.instance.facts(),
+      this.capabilities
+    )
+    if (decision._tag === "Fail") return this.fault("closesocket", decision, "request")
+    return Scope.close(this.scope, Exit.void)
+  }
+
+  /** A call waits for a write of its own bytes. */
+  private lent(): boolean {
+    return this.writing?.resume !== undefined
+  }
+
+  /** Closes whatever the state, as leaving a scope does. Calls that wait end with WSAEINTR (A11). */
+  closeNow(): void {
+    if (this.state.phase._tag === "Closed") return
+    const { command, next } = SocketState.close(this.state, this.lent())
+    if (this.state.local !== undefined) {
+      this.instance.state = InstanceState.release(this.instance.state, this, this.state.kind, this.state.local)
+    }
+    this.state = next
+    const interrupted: Array<readonly [WsaError.Call, Resume]> = []
+    for (const { call, resume } of this.connectors ?? []) interrupted.push([call, resume])
+    for (const { call, resume } of this.receivers ?? []) interrupted.push([call, resume])
+    const senders = this.senders ?? []
+    if (this.writing !== undefined) senders.unshift(this.writing)
+    for (const { call, resume } of senders) if (resume !== undefined) interrupted.push([call, resume])
+    for (const { resume } of this.acceptors ?? []) interrupted.push(["accept", resume])
+    for (const { resume } of this.listeners ?? []) interrupted.push(["listen", resume])
+    const sendings = this.sendings ?? []
+    const requests = this.requests ?? []
+    this.connectors =
+      this.receivers =
+      this.senders =
+      this.acceptors =
+      this.listeners =
+        undefined
+    this.writing = this.sendings = this.requests = undefined
+    this.bytes?.clear()
+    this.messages?.clear()
+    for (const request of requests) request.reject()
+    if (command._tag === "close") this.handle.close(command.how)
+    for (const [call, resume] of interrupted) {
+      resume(
+        this.fault(call, { code: "WSAEINTR", detail: "the socket was closed while the call was pending" }, "close")
+      )
+    }
+    for (const sending of sendings) sending(Provider.failure("WSAEINTR"))
+  }
+
+  broken(failure: Provider.Failure): void {
+    this.wake(this.react({ _tag: "broken", failure }))
+  }
+
+  closed(): void {
+    this.instance.gone(this)
+  }
+
+  // -- options --------------------------------------------------------------------------------------------------------
+
+  setOption(option: string, value: unknown): Effect.Effect<void, any> {
+    const decision = SocketState.decide(
+      this.state,
+      { _tag: "setOption", option, value },
+      this.instance.facts(),
+      this.capabilities
+    )
+    if (decision._tag === "Fail") return this.fault("setsockopt", decision, "request")
+    if (decision._tag === "Run" && decision.command._tag === "setOption") {
+      const failure = this.handle.setOption(decision.command.option, decision.command.value)
+      if (failure !== undefined) return this.fault("setsockopt", failure, "option")
+    }
+    this.state = decision.next
+    return Effect.void
+  }
+
+  getOption(option: string): Effect.Effect<any, any> {
+    const answer = SocketState.getOption(
+      this.state,
+      option,
+      this.instance.facts(),
+      this.capabilities,
+      this.instance.clock.currentTimeMillisUnsafe()
+    )
+    return answer._tag === "Fail" ? this.fault("getsockopt", answer, "request") : Effect.succeed(answer.value)
+  }
+
+  getsockname(): Effect.Effect<SocketAddress.SocketAddress, any> {
+    const answer = SocketState.getsockname(this.state, this.instance.facts())
+    if (typeof answer !== "string") return Effect.succeed(answer)
+    const local = answer === "ask" ? this.handle.local() : undefined
+    return local === undefined
+      ? this.refuse("getsockname", answer === "ask" ? "WSAEINVAL" : answer, "request")
+      : Effect.succeed(local)
+  }
+
+  getpeername(): Effect.Effect<SocketAddress.SocketAddress, any> {
+    const answer = SocketState.getpeername(this.state, this.instance.facts())
+    return typeof answer === "string" ? this.refuse("getpeername", answer, "request") : Effect.succeed(answer)
+  }
+
+  setBlocking(blocking: unknown): Effect.Effect<void, any> {
+    const decision = SocketState.decide(
+      this.state,
+      { _tag: "setBlocking", blocking },
+      this.instance.facts(),
+      this.capabilities
+    )
+    if (decision._tag === "Fail") return this.fault("ioctlsocket", decision, "request")
+    this.state = decision.next
+    return Effect.void
+  }
+}
+
+/** An address as the caller gave it. */
+export const nameOf = (input: unknown): SocketState.Name => {
+  const result = SocketAddress.fromInput(input)
+  return Result.isSuccess(result) ? result.success : result.failure
+}
+
+/** E15: what is asked of something that is no socket. */
+export const notASocket = (call: WsaError.Call, given: unknown): Effect.Effect<never, any> =>
+  Effect.fail(WsaError.forCall(call, "WSAENOTSOCK", {
+    stage: "request",
+    detail: `expected a socket that Winsock.socket or Winsock.accept made, got ${
+      given === null ? "null" : typeof given
+    }`
+  }))
+
+/** Makes a socket in the scope, or says why it cannot. */
+export const makeSocket = (
+  instance: Instance,
+  request: InstanceState.SocketRequest,
+  scope: Scope.Scope
+): Effect.Effect<any, any> => {
+  const kind = InstanceState.socketKind(request, instance.facts())
+  if ("_tag" in kind) {
+    return Effect.fail(WsaError.forCall("socket", kind.code, { stage: "request", detail: kind.detail }))
+  }
+  const socket = new Socket(instance, SocketState.make(kind))
+  const handle = instance.provider.open(kind, socket)
+  if (Provider.isFailure(handle)) {
+    return Effect.fail(WsaError.forCall("socket", handle.code, { stage: "open", native: handle.native }))
+  }
+  socket.open(handle, scope)
+  return Effect.succeed(socket)
+}
