@@ -1,0 +1,109 @@
+import { type SocketAddress, SocketOption, Winsock, type WsaError } from "@effect-winsock/core"
+import { Effect, type Scope } from "effect"
+import { describe, expect, it } from "tstyche"
+
+declare const hole: <A>() => A
+
+const s = hole<Winsock.Socket>()
+const bytes = hole<Uint8Array>()
+
+describe("Winsock", () => {
+  it("gives each call the failures of its row, and no requirement beside the socket", () => {
+    expect(Winsock.bind(s, "127.0.0.1:0")).type.toBe<Effect.Effect<void, WsaError.ErrorOf<"bind">>>()
+    expect(Winsock.connect(s, "127.0.0.1:1")).type.toBe<
+      Effect.Effect<Winsock.Connected, WsaError.ErrorOf<"connect">>
+    >()
+    expect(Winsock.WSAConnect(s, "127.0.0.1:1")).type.toBe<
+      Effect.Effect<Winsock.Connected, WsaError.ErrorOf<"WSAConnect">>
+    >()
+    expect(Winsock.connectResult(s)).type.toBe<
+      Effect.Effect<Winsock.Connected, WsaError.ErrorOf<"connectResult">>
+    >()
+    expect(Winsock.WSAConnectByList(s, ["127.0.0.1:1"])).type.toBe<
+      Effect.Effect<Winsock.ConnectedByList, WsaError.ErrorOf<"WSAConnectByList">>
+    >()
+    expect(Winsock.listen(s)).type.toBe<Effect.Effect<void, WsaError.ErrorOf<"listen">>>()
+    expect(Winsock.send(s, bytes)).type.toBe<Effect.Effect<number, WsaError.ErrorOf<"send">>>()
+    expect(Winsock.sendto(s, bytes, "127.0.0.1:1")).type.toBe<Effect.Effect<number, WsaError.ErrorOf<"sendto">>>()
+    expect(Winsock.recv(s)).type.toBe<Effect.Effect<Uint8Array, WsaError.ErrorOf<"recv">>>()
+    expect(Winsock.recv(s, bytes)).type.toBe<Effect.Effect<number, WsaError.ErrorOf<"recv">>>()
+    expect(Winsock.recvfrom(s)).type.toBe<
+      Effect.Effect<
+        { readonly bytes: Uint8Array; readonly from: SocketAddress.SocketAddress },
+        WsaError.ErrorOf<"recvfrom">
+      >
+    >()
+    expect(Winsock.recvfrom(s, bytes)).type.toBe<
+      Effect.Effect<
+        { readonly length: number; readonly from: SocketAddress.SocketAddress },
+        WsaError.ErrorOf<"recvfrom">
+      >
+    >()
+    expect(Winsock.shutdown(s, "send")).type.toBe<Effect.Effect<void, WsaError.ErrorOf<"shutdown">>>()
+    expect(Winsock.closesocket(s)).type.toBe<Effect.Effect<void, WsaError.ErrorOf<"closesocket">>>()
+    expect(Winsock.getsockname(s)).type.toBe<
+      Effect.Effect<SocketAddress.SocketAddress, WsaError.ErrorOf<"getsockname">>
+    >()
+    expect(Winsock.getpeername(s)).type.toBe<
+      Effect.Effect<SocketAddress.SocketAddress, WsaError.ErrorOf<"getpeername">>
+    >()
+    expect(Winsock.getsockopt(s, SocketOption.SO_TYPE)).type.toBe<
+      Effect.Effect<"stream" | "datagram", WsaError.ErrorOf<"getsockopt">>
+    >()
+    expect(Winsock.setsockopt(s, SocketOption.SO_BROADCAST, true)).type.toBe<
+      Effect.Effect<void, WsaError.ErrorOf<"setsockopt">>
+    >()
+    expect(Winsock.ioctlsocket(s, "FIONBIO", true)).type.toBe<
+      Effect.Effect<void, WsaError.ErrorOf<"ioctlsocket">>
+    >()
+  })
+
+  it("requires the layer and a scope to make a socket, and a scope to accept one", () => {
+    const made = Winsock.socket({ family: "IPv4", type: "stream" })
+    expect(made).type.toBe<
+      Effect.Effect<Winsock.Socket, WsaError.ErrorOf<"socket">, Winsock.Winsock | Scope.Scope>
+    >()
+    expect(Winsock.accept(s)).type.toBe<
+      Effect.Effect<Winsock.Accepted, WsaError.ErrorOf<"accept">, Scope.Scope>
+    >()
+    expect(Effect.runPromise).type.not.toBeCallableWith(Effect.scoped(made))
+  })
+
+  it("lets nobody catch a code that the call cannot end with", () => {
+    const connect = Winsock.WSAConnect(s, "127.0.0.1:1")
+    expect(
+      connect.pipe(Effect.catchTag("WSAECONNREFUSED", () => Effect.succeed(1)))
+    ).type.toBe<
+      Effect.Effect<
+        number | Winsock.Connected,
+        Exclude<WsaError.ErrorOf<"WSAConnect">, WsaError.WSAECONNREFUSED>
+      >
+    >()
+    expect<Extract<WsaError.ErrorOf<"WSAConnect">["_tag"], "WSAEMSGSIZE" | "WSAESHUTDOWN">>().type.toBe<never>()
+    const handler = { WSAECONNREFUSED: () => Effect.succeed(1) }
+    expect(Effect.catchTags(connect, handler)).type.toBe<
+      Effect.Effect<
+        number | Winsock.Connected,
+        Exclude<WsaError.ErrorOf<"WSAConnect">, WsaError.WSAECONNREFUSED>
+      >
+    >()
+    expect(Effect.catchTag(connect, "WSAECONNREFUSED", handler.WSAECONNREFUSED)).type.toBe<
+      Effect.Effect<
+        number | Winsock.Connected,
+        Exclude<WsaError.ErrorOf<"WSAConnect">, WsaError.WSAECONNREFUSED>
+      >
+    >()
+    // @ts-expect-error "WSAEMSGSIZE" is no code of the call
+    Effect.catchTag(connect, "WSAEMSGSIZE", handler.WSAECONNREFUSED)
+  })
+
+  it("lets nobody set an option that can only be read, or to a value of another type", () => {
+    expect(Winsock.setsockopt).type.not.toBeCallableWith(s, SocketOption.SO_TYPE, "stream")
+    expect(Winsock.setsockopt).type.not.toBeCallableWith(s, SocketOption.SO_BROADCAST, "yes")
+  })
+
+  it("takes only the families and types that there are", () => {
+    expect(Winsock.socket).type.not.toBeCallableWith({ family: "AppleTalk", type: "stream" })
+    expect(Winsock.socket).type.not.toBeCallableWith({ family: "IPv4", type: "raw" })
+  })
+})
