@@ -1,1 +1,2 @@
-export {}
+export * as NodeProvider from "./NodeProvider.ts"
+export * as NodeWinsock from "./NodeWinsock.ts"

@@ -1,0 +1,121 @@
+/**
+ * The provider over Node's own sockets: `node:net` for streams, `node:dgram` for datagrams.
+ *
+ * **What it closes, and what core closes**
+ *
+ * Linux, below Node, answers some calls otherwise than Winsock. Measured ones have numbers; each is closed once.
+ *
+ * | closed here | how |
+ * | --- | --- |
+ * | T13, T41: an error is reported again by a later call | each attempt has a socket of its own |
+ * | T19, T34, T36: an attempt under way cannot be ended cleanly | ending one closes its socket with a reset |
+ * | T20: a port that was chosen for port 0 is lost by a refusal | it is asked for by its number at the next attempt |
+ * | T21, T22, T40: one errno for several causes | what was bound and named goes to `WsaError.fromNative` |
+ * | T23, T24, T26: datagrams that wait outlive their peer | a new peer gets a fresh socket on the same port |
+ * | T25: dissolving the peer loses the port | every port is asked for by its number |
+ * | T30: half of an address dissolves the peer | only the absence of a peer does |
+ * | T31: a send fails for what an earlier datagram met | it is reported as that, and the datagram is sent again |
+ * | R2: a datagram peer with port 0 | accepted; what is sent there vanishes |
+ * | Node's TCP leaves `IPV6_V6ONLY` off for a bound port | an address is bound with what was asked for |
+ *
+ * | closed by core | how |
+ * | --- | --- |
+ * | T1, T2, T3, T10: destinations that name nobody | refused before a provider is asked |
+ * | T4, T12, T17, T18, T32, T35: calls in a state that is not for them | the state machine answers |
+ * | T5, T6, T7, T8, T9: addresses of a wrong shape or family | decoded, or refused, before a provider is asked |
+ * | T11, T27, T28, T29, T39: names and receives of what is not bound or connected any more | what core remembers |
+ * | T14, T15, T16: what select says | told from the state, not from readiness |
+ * | T33: a closed socket | core knows which are open |
+ * | T37: a time-out of sends has no hold on a connect | no such option reaches the socket |
+ * | T38: more callers than the backlog has room for | accepted and reset (`boundedBacklog` is `false`) |
+ *
+ * **What Node cannot do**
+ *
+ * - Carry data along with a connect, or reserve a quality of service.
+ * - Bind exclusively: libuv sets SO_REUSEADDR on every TCP socket, so two may bind one port and only one may listen.
+ *   Inside an instance core's table keeps them apart; other programs are kept off only by a listener.
+ * - Change the backlog of a listener.
+ * - Say cheaply whether the network is up.
+ * - Stop receiving datagrams: what comes while nobody wants any is dropped here instead of in the kernel.
+ * - Tell a reset from an orderly end when both the last bytes and the reset have come before Node looks: libuv then says
+ *   "end". The next send fails.
+ * - Keep what has arrived once a send has failed: Node closes the socket with the failure. A pending `read` takes bytes
+ *   off the kernel as they come, so only what was beyond its credit is lost.
+ *
+ * @since 0.1.0
+ */
+import type { Provider } from "@effect-winsock/core"
+import { DatagramHandle } from "./internal/datagramHandle.ts"
+import { failureOf } from "./internal/native.ts"
+import { StreamHandle } from "./internal/streamHandle.ts"
+
+const capabilitiesOf = (
+  maxMessage: number,
+  options: ReadonlyArray<Provider.ProviderOption>
+): Provider.Capabilities =>
+  Object.freeze({
+    callerDataMax: 0,
+    calleeDataMax: 0,
+    maxMessage,
+    options: new Set(options),
+    exclusiveBind: false,
+    boundedBacklog: false,
+    reservesQos: false
+  })
+
+const tcp = capabilitiesOf(0, ["SO_KEEPALIVE", "TCP_NODELAY"])
+const unix = capabilitiesOf(0, [])
+const udp4 = capabilitiesOf(65507, ["SO_BROADCAST"])
+const udp6 = capabilitiesOf(65527, ["SO_BROADCAST"])
+
+const capabilities = ({ family, type }: Provider.Kind): Provider.Capabilities =>
+  family === "Unix" ? unix : type === "stream" ? tcp : family === "IPv4" ? udp4 : udp6
+
+const open = (kind: Provider.Kind, sink: Provider.Sink): Provider.Handle | Provider.Failure =>
+  kind.type === "stream"
+    ? new StreamHandle(kind, sink)
+    : kind.family === "Unix"
+    ? failureOf({ code: "ESOCKTNOSUPPORT", syscall: "socket" }, { kind, stage: "open" })
+    : new DatagramHandle(kind, sink)
+
+/**
+ * Makes a provider over Node's sockets.
+ *
+ * **When to use**
+ *
+ * Use to build on it: a provider that adds something hands the rest to this one. Programs take `NodeWinsock.layer`.
+ *
+ * **Details**
+ *
+ * A provider has no state of its own, so any number of them may be made. `network` always answers `"up"`: asking the
+ * machine costs more than a call may, and what is down shows at the first connect.
+ *
+ * | kind | families | options | longest datagram |
+ * | --- | --- | --- | --- |
+ * | stream | IPv4, IPv6 | SO_KEEPALIVE, TCP_NODELAY | |
+ * | stream | Unix, on Linux also abstract names | | |
+ * | datagram | IPv4 | SO_BROADCAST | 65507 |
+ * | datagram | IPv6 | SO_BROADCAST | 65527 |
+ *
+ * Opening a Unix-domain datagram socket fails with WSAESOCKTNOSUPPORT.
+ *
+ * **Example** (Asking what Node can do)
+ *
+ * ```ts import.meta.vitest
+ * import { NodeProvider } from "@effect-winsock/node"
+ *
+ * const provider = NodeProvider.make()
+ * provider.name // => "node"
+ * provider.capabilities({ family: "IPv4", type: "datagram", direction: "both" }).maxMessage // => 65507
+ * provider.capabilities({ family: "IPv4", type: "stream", direction: "both" }).callerDataMax // => 0
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (): Provider.Provider => ({
+  name: "node",
+  network: () => "up",
+  capabilities,
+  open
+})

@@ -1,0 +1,43 @@
+/**
+ * Winsock over Node's own sockets, as one layer.
+ *
+ * @since 0.1.0
+ */
+import { Winsock, type WsaError } from "@effect-winsock/core"
+import type * as Layer from "effect/Layer"
+import * as NodeProvider from "./NodeProvider.ts"
+
+/**
+ * A running Winsock over Node's sockets.
+ *
+ * **When to use**
+ *
+ * Use wherever a program shall reach the network. Tests that shall not take the layer of the in-memory provider instead.
+ *
+ * **Details**
+ *
+ * `NodeProvider` tells what Node can do, and what it cannot.
+ *
+ * **Example** (Connecting over loopback)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { NodeWinsock } from "@effect-winsock/node"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:0")
+ *   yield* Winsock.listen(listener)
+ *   const client = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.WSAConnect(client, yield* Winsock.getsockname(listener))
+ *   return yield* Winsock.send(client, new Uint8Array(3))
+ * })
+ *
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(NodeWinsock.layer))) // => 3
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError> = Winsock.layer(NodeProvider.make())

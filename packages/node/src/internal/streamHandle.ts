@@ -1,0 +1,548 @@
+/**
+ * Streams over node:net: TCP and Unix-domain ones.
+ *
+ * Listeners are shared functions that find the handle by a pointer on the socket, and all sockets read into one buffer:
+ * an idle connection costs its socket and this handle, no closure and no buffer.
+ */
+import { Provider, SocketAddress } from "@effect-winsock/core"
+import * as NetAddress from "effect/net/NetAddress"
+import * as net from "node:net"
+import { failureOf, fromNode, hostOf, stageOf } from "./native.ts"
+
+type Address = SocketAddress.SocketAddress
+
+/** What a socket says of its own end; `{}` where it has none. */
+interface Name {
+  readonly address?: string
+  readonly port?: number
+}
+
+// libuv fills it and calls back at once, so that one buffer serves every socket of the thread: what a sink is given is
+// lent for its call only.
+const shared = Buffer.allocUnsafeSlow(256 * 1024)
+
+const noBytes = new Uint8Array(0)
+
+const streamOptions = {
+  allowHalfOpen: true,
+  // Every write that the kernel does not take at once has to be told from one that it does.
+  writableHighWaterMark: 1,
+  onread: {
+    buffer: shared,
+    // Node calls it as a method of the socket. `false` stops reading.
+    callback(this: unknown, length: number, buffer: Uint8Array): boolean {
+      return received((this as Connection).owner, buffer.subarray(0, length))
+    }
+  }
+} as const
+
+/** A socket that connects, or an accepted one that is ours. */
+class Connection extends net.Socket {
+  owner: StreamHandle | undefined = undefined
+
+  // Node destroys a socket by itself after an error and after both ends; the local address is lost with it.
+  override destroy(error?: Error): this {
+    if (!this.destroyed) this.owner?.capture(this)
+    return super.destroy(error)
+  }
+}
+
+type Owned = net.Socket & { owner?: StreamHandle | undefined }
+
+const received = (handle: StreamHandle | undefined, bytes: Uint8Array): boolean => {
+  if (handle === undefined || handle.closing) return false
+  handle.rearmed = false
+  const left = handle.sink.data(bytes)
+  // A fiber that woke inside the call may have asked for more already.
+  return left > 0 || handle.rearmed
+}
+
+function onConnect(this: Owned): void {
+  this.owner?.established(this)
+}
+
+function onAttemptFailed(this: Owned, _host: string, _port: number, _family: number, error: Error): void {
+  const handle = this.owner
+  if (handle === undefined || handle.socket !== this) return
+  handle.capture(this)
+  // Without the error: Node, which is about to destroy the socket with it, then finds that done and emits no 'error'.
+  this.destroy()
+  handle.attemptFailed(error)
+}
+
+// Every socket has it for its whole life, since an 'error' that nobody hears ends the process.
+function onError(this: Owned, error: Error): void {
+  this.owner?.failed(this, error)
+}
+
+function onEnd(this: Owned): void {
+  const handle = this.owner
+  if (handle !== undefined && handle.socket === this && !handle.closing) handle.sink.ended()
+}
+
+function onDrain(this: Owned): void {
+  const handle = this.owner
+  if (handle === undefined || handle.closing || !handle.lending || this.writableLength !== 0) return
+  handle.lending = false
+  handle.sink.drained()
+}
+
+function onData(this: Owned, bytes: Uint8Array): void {
+  if (!received(this.owner, bytes)) this.pause()
+}
+
+function onClose(this: Owned): void {
+  this.owner?.released()
+}
+
+const afterIssue = (handle: StreamHandle, socket: net.Socket): void => handle.afterIssue(socket)
+const reportClosed = (handle: StreamHandle): void => handle.released()
+
+const isMapped = (address: Address): boolean =>
+  address._tag === "InetAddressV6" && NetAddress.isIpv4Mapped(address.address)
+
+const wildcard = (local: Address): string => local._tag === "InetAddressV4" ? "0.0.0.0" : "::"
+
+/**
+ * Closes a TCP socket with a reset: what is unsent is dropped, and no TIME_WAIT keeps its pair of addresses from being
+ * connected anew. That matters even to an attempt: the kernel may have established it while Node had not looked yet.
+ *
+ * `resetAndDestroy` would wait for 'connect' (and so does nothing for an attempt that is given up), hence the flag that
+ * it sets itself (lib/net.js, `_reset`). Where a Node does not know the flag, this is a plain destroy. libuv refuses to
+ * reset what has no descriptor, or is in the middle of a shutdown, and Node would then leak the handle: a plain close
+ * has to do for these.
+ */
+const reset = (socket: net.Socket & { resetAndClosing?: boolean }, kind: Provider.Kind): void => {
+  const shuttingDown = socket.writableEnded && !socket.writableFinished && socket.writableLength === 0
+  if (kind.family !== "Unix" && !shuttingDown) socket.resetAndClosing = true
+  socket.destroy()
+}
+
+export class StreamHandle implements Provider.Handle {
+  readonly kind: Provider.Kind
+  sink: Provider.Sink
+  socket: Owned | undefined = undefined
+  closing = false
+  /** `read` was called since the last bytes went to the sink. */
+  rearmed = false
+  /** Bytes of the last write are still referred to. */
+  lending = false
+  private attempt = 0
+  private connecting = false
+  private armed = false
+  private flushing = false
+  private listens = 0
+  private over = false
+  private keepAlive = false
+  private noDelay = false
+  private v6Only = true
+  private server: net.Server | undefined = undefined
+  /** Bound and not in use yet. */
+  private bound: net.BoundSocket | undefined = undefined
+  /** The address of `bind`. */
+  private explicit: Address | undefined = undefined
+  private address: Address | undefined = undefined
+  /** The socket knows the local address better than `address`. */
+  private stale = false
+  private name: Name | undefined = undefined
+  private remote: Address | undefined = undefined
+  private planned: Address | undefined = undefined
+
+  constructor(kind: Provider.Kind, sink: Provider.Sink) {
+    this.kind = kind
+    this.sink = sink
+  }
+
+  bind(local: Address, options: Provider.BindOptions): Address | Provider.Failure {
+    if (this.closing) return this.refuse("EBADF", "bind")
+    if (this.explicit !== undefined || this.socket !== undefined || this.server !== undefined) {
+      return this.refuse("ERR_SOCKET_ALREADY_BOUND", "bind")
+    }
+    this.v6Only = options.v6Only
+    try {
+      this.bound = this.makeBound(local, false)
+    } catch (error) {
+      return failureOf(error, { kind: this.kind, stage: "bind", local })
+    }
+    const name = this.bound.address()
+    this.explicit = typeof name === "string" ? local : fromNode(name.address, name.port)
+    this.address = this.explicit
+    return this.explicit
+  }
+
+  connect(plan: Provider.ConnectPlan): Provider.Failure | Provider.Pending {
+    const { local, remote } = plan
+    if (this.closing) return this.refuse("EBADF", "connect")
+    if (this.socket !== undefined) return this.refuse(this.connecting ? "EALREADY" : "EISCONN", "connect")
+    if (this.server !== undefined) return this.refuse("EISCONN", "connect")
+    let socket: Connection
+    try {
+      if (local === undefined && this.bound === undefined) {
+        socket = new Connection(streamOptions)
+      } else {
+        if (isMapped(remote)) this.v6Only = false
+        const handle = this.takeBound(local, plan.keepLocalPort)
+        socket = new Connection({ ...streamOptions, handle } as net.SocketConstructorOpts)
+      }
+    } catch (error) {
+      return failureOf(error, { kind: this.kind, stage: stageOf(error, "connect"), local, remote })
+    }
+    socket.owner = this
+    socket.on("error", onError)
+    socket.on("connect", onConnect)
+    socket.on("connectionAttemptFailed", onAttemptFailed)
+    // Node would start to read by itself at 'connect'.
+    socket.pause()
+    this.adopt(socket)
+    this.attempt = plan.attempt
+    this.connecting = true
+    this.remote = remote
+    this.planned = local
+    this.stale = false
+    this.name = undefined
+    this.address = local ?? this.explicit
+    try {
+      if (remote._tag === "UnixPathAddress") socket.connect({ path: remote.path })
+      else socket.connect({ host: hostOf(remote), port: remote.port })
+    } catch (error) {
+      this.socket = undefined
+      this.connecting = false
+      socket.owner = undefined
+      socket.destroy()
+      return failureOf(error, { kind: this.kind, stage: "connect", local, remote })
+    }
+    // A plain socket issues connect(2) on the next tick, queued before this one.
+    process.nextTick(afterIssue, this, socket)
+    return "pending"
+  }
+
+  afterIssue(socket: net.Socket): void {
+    // Where connect(2) failed at once the socket is destroyed by now, and its 'error' is on the way.
+    if (this.socket !== socket || !this.connecting || socket.destroyed) return
+    this.stale = true
+    this.sink.issued(this.attempt)
+  }
+
+  established(socket: Owned): void {
+    if (this.socket !== socket) return
+    this.connecting = false
+    this.stale = true
+    socket.on("end", onEnd)
+    // At once: else the peer's bytes are lost when its reset and a failing send of ours come before the first receive.
+    if (this.armed) socket.read(0)
+    this.sink.connected(this.attempt, Provider.established)
+  }
+
+  attemptFailed(error: Error): void {
+    this.socket = undefined
+    this.connecting = false
+    this.rebind()
+    this.sink.connected(
+      this.attempt,
+      failureOf(error, { kind: this.kind, stage: stageOf(error, "connect"), local: this.planned, remote: this.remote })
+    )
+  }
+
+  failed(socket: Owned, error: Error): void {
+    if (this.closing) {
+      // A handle that could not be reset never says 'close'.
+      if ((error as { readonly syscall?: string }).syscall === "reset") process.nextTick(reportClosed, this)
+      return
+    }
+    if (this.socket !== socket) return
+    if (this.connecting) return this.attemptFailed(error)
+    this.lending = false
+    this.sink.broken(
+      failureOf(error, { kind: this.kind, stage: stageOf(error, "receive"), local: this.planned, remote: this.remote })
+    )
+  }
+
+  abort(attempt: number): Address | undefined {
+    const socket = this.socket
+    if (this.closing || socket === undefined || !this.connecting || attempt !== this.attempt) return undefined
+    this.discard(socket)
+    this.rebind()
+    return this.local()
+  }
+
+  setPeer(): Provider.Failure {
+    return this.refuse("ENOTSUP", "connect")
+  }
+
+  listen(plan: Provider.ListenPlan): Address | Provider.Failure | Provider.Pending {
+    if (this.closing) return this.refuse("EBADF", "listen")
+    if (this.socket !== undefined) return this.refuse("EISCONN", "listen")
+    // Node cannot change the backlog of a listener.
+    if (this.server !== undefined) return this.address ?? plan.local
+    const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true, highWaterMark: 1 })
+    try {
+      const bound = this.takeBound(plan.local, plan.keepLocalPort)
+      const name = bound.address()
+      this.address = typeof name === "string" ? plan.local : fromNode(name.address, name.port)
+      this.stale = false
+      this.name = undefined
+      server.on("error", (error) => this.listenerFailed(server, plan, error))
+      server.on("connection", (socket) => this.called(socket))
+      server.listen(bound, plan.backlog)
+    } catch (error) {
+      return failureOf(error, { kind: this.kind, stage: "listen", local: plan.local })
+    }
+    this.server = server
+    // listen(2) has been called by now; where it failed, 'error' follows.
+    return server.listening ? this.address : "pending"
+  }
+
+  private listenerFailed(server: net.Server, plan: Provider.ListenPlan, error: Error): void {
+    // A caller that could not be accepted, for want of a descriptor: libuv has turned it away, and the listener lives.
+    if (this.closing || this.server !== server || server.listening) return
+    this.server = undefined
+    this.rebind()
+    this.sink.listening(failureOf(error, { kind: this.kind, stage: "listen", local: plan.local }))
+  }
+
+  private called(socket: Owned): void {
+    socket.on("error", onError)
+    const unix = this.kind.family === "Unix"
+    const host = socket.remoteAddress
+    // Without a peer it has been reset already, and is nobody's any more.
+    if (this.closing || (!unix && host === undefined)) {
+      socket.destroy()
+      return
+    }
+    const remote = unix ? SocketAddress.unspecified("Unix") : fromNode(host!, socket.remotePort!)
+    const local = unix ? this.address! : fromNode(socket.localAddress!, socket.localPort!)
+    this.sink.incoming(new Request(this, socket, local, remote))
+  }
+
+  /** The handle of a connection that this listener was asked for. */
+  accept(request: Request, sink: Provider.Sink): StreamHandle {
+    const { local, remote, socket } = request
+    const handle = new StreamHandle(this.kind, sink)
+    handle.keepAlive = this.keepAlive
+    handle.noDelay = this.noDelay
+    handle.address = local
+    handle.remote = remote
+    handle.v6Only = this.v6Only
+    socket.owner = handle
+    socket.on("end", onEnd)
+    socket.on("data", onData)
+    socket.pause()
+    handle.adopt(socket)
+    return handle
+  }
+
+  read(credit: number): void {
+    if (this.closing || credit <= 0) return
+    this.rearmed = true
+    this.armed = true
+    const socket = this.socket
+    if (socket === undefined || this.connecting || socket.destroyed) return
+    if (socket instanceof Connection) socket.read(0)
+    else socket.resume()
+  }
+
+  write(bytes: Uint8Array): number | Provider.Failure {
+    if (this.closing) return 0
+    const socket = this.socket
+    if (socket === undefined || this.connecting) return this.refuse("ENOTCONN", "send")
+    if (socket.writableEnded) return this.refuse("ESHUTDOWN", "send")
+    if (bytes.length === 0) return 0
+    if (!socket.destroyed) socket.write(bytes)
+    if (socket.destroyed) {
+      return failureOf(socket.errored ?? { code: "EPIPE" }, { kind: this.kind, stage: "send" })
+    }
+    const left = socket.writableLength
+    if (left === 0) return 0
+    this.lending = true
+    this.listenTo(socket, "drain", 1)
+    return left
+  }
+
+  sendTo(): Provider.Failure {
+    return this.refuse("ENOTSUP", "send")
+  }
+
+  shutdownSend(): Provider.Failure | undefined {
+    if (this.closing) return undefined
+    const socket = this.socket
+    if (socket === undefined || this.connecting) return this.refuse("ENOTCONN", "shutdown")
+    if (socket.writableEnded || socket.destroyed) return undefined
+    // A stream that is ending emits no 'drain'.
+    if (this.lending) this.listenTo(socket, "finish", 2)
+    socket.end()
+    return undefined
+  }
+
+  close(how: "graceful" | "reset"): void {
+    const socket = this.socket
+    if (this.closing) {
+      if (how === "reset" && this.flushing && socket !== undefined && !socket.destroyed) reset(socket, this.kind)
+      return
+    }
+    this.local()
+    this.closing = true
+    this.bound?.close()
+    this.bound = undefined
+    // Its descriptor is closed at once; Node's own 'close' would wait for the accepted connections.
+    this.server?.close()
+    if (socket === undefined || socket.destroyed) {
+      process.nextTick(reportClosed, this)
+    } else {
+      socket.on("close", onClose)
+      if (this.connecting) this.discard(socket)
+      else if (how === "reset") reset(socket, this.kind)
+      // Nothing is left for Node to write: the kernel delivers what it has taken.
+      else if (socket.writableLength === 0) socket.destroy()
+      else {
+        this.flushing = true
+        socket.destroySoon()
+      }
+    }
+  }
+
+  released(): void {
+    if (!this.closing || this.over) return
+    this.over = true
+    this.socket = undefined
+    this.server = undefined
+    this.sink.closed()
+  }
+
+  local(): Address | undefined {
+    if (this.socket !== undefined) this.capture(this.socket)
+    const name = this.name
+    if (name !== undefined) {
+      this.name = undefined
+      this.address = fromNode(name.address!, name.port!)
+    }
+    return this.address
+  }
+
+  /** Notes the local address while the socket still has one. */
+  capture(socket: Owned): void {
+    if (!this.stale || this.socket !== socket || socket.destroyed) return
+    this.stale = false
+    if (this.kind.family === "Unix") {
+      // What was not bound has the empty name, and an attempt that fails leaves nothing to be kept.
+      if (this.address === undefined && !this.connecting) this.address = SocketAddress.unspecified("Unix")
+      return
+    }
+    const name: Name = socket.address()
+    if (name.address !== undefined && name.port !== undefined) this.name = name
+  }
+
+  setOption(option: Provider.ProviderOption, value: boolean): Provider.Failure | undefined {
+    if (this.closing) return undefined
+    switch (option) {
+      case "SO_KEEPALIVE":
+        this.keepAlive = value
+        this.socket?.setKeepAlive(value)
+        return undefined
+      case "TCP_NODELAY":
+        this.noDelay = value
+        this.socket?.setNoDelay(value)
+        return undefined
+      case "SO_BROADCAST":
+        return this.refuse("ENOPROTOOPT", "option")
+    }
+  }
+
+  private adopt(socket: Owned): void {
+    this.socket = socket
+    this.listens = 0
+    this.lending = false
+    if (this.keepAlive) socket.setKeepAlive(true)
+    if (this.noDelay) socket.setNoDelay(true)
+  }
+
+  private listenTo(socket: Owned, event: "drain" | "finish", bit: number): void {
+    if ((this.listens & bit) !== 0) return
+    this.listens |= bit
+    socket.on(event, onDrain)
+  }
+
+  /** Ends an attempt; nothing more is heard of it. */
+  private discard(socket: Owned): void {
+    const issued = this.stale || this.name !== undefined
+    this.capture(socket)
+    this.socket = undefined
+    this.connecting = false
+    // Before it is issued there is no descriptor to reset, and nothing the kernel could have established.
+    if (issued) reset(socket, this.kind)
+    else socket.destroy()
+    if (!this.closing) (socket as Owned).owner = undefined
+  }
+
+  /** An adopted binding is gone with its attempt: what was bound by name is bound again at once, to hold it. */
+  private rebind(): void {
+    if (this.closing || this.bound !== undefined || this.explicit === undefined) return
+    try {
+      this.bound = this.makeBound(this.explicit, false)
+    } catch {
+      // The next connect or listen tries again, and tells.
+    }
+  }
+
+  private takeBound(local: Address | undefined, portOnly: boolean): net.BoundSocket {
+    const bound = this.bound ?? this.makeBound(this.explicit ?? local!, portOnly && this.explicit === undefined)
+    this.bound = undefined
+    return bound
+  }
+
+  private makeBound(local: Address, portOnly: boolean): net.BoundSocket {
+    if (local._tag === "UnixPathAddress") {
+      // The first Node versions with BoundSocket ignore a path, and bind a TCP port instead.
+      if (!("isPipe" in net.BoundSocket.prototype)) throw Object.assign(new Error(), { code: "EOPNOTSUPP" })
+      return new net.BoundSocket({ path: local.path } as net.BoundSocketOptions)
+    }
+    return new net.BoundSocket({
+      host: portOnly ? wildcard(local) : hostOf(local),
+      port: local.port,
+      ipv6Only: local._tag === "InetAddressV6" && this.v6Only && !isMapped(local)
+    })
+  }
+
+  private refuse(code: string, stage: Parameters<typeof failureOf>[1]["stage"]): Provider.Failure {
+    return failureOf({ code }, { kind: this.kind, stage })
+  }
+}
+
+/** A connection that the kernel has made and nobody has accepted. */
+class Request implements Provider.Incoming {
+  readonly callerData = noBytes
+  readonly local: Address
+  readonly remote: Address
+  readonly socket: Owned
+  private readonly listener: StreamHandle
+  private done = false
+
+  constructor(listener: StreamHandle, socket: Owned, local: Address, remote: Address) {
+    this.listener = listener
+    this.socket = socket
+    this.local = local
+    this.remote = remote
+  }
+
+  accept(sink: Provider.Sink): Provider.Handle | Provider.Failure {
+    if (this.done || this.socket.destroyed) {
+      return failureOf({ code: this.done ? "EINVAL" : "ECONNRESET" }, { kind: this.listener.kind, stage: "accept" })
+    }
+    this.done = true
+    return this.listener.accept(this, sink)
+  }
+
+  reject(): void {
+    if (this.done) return
+    this.done = true
+    if (!this.socket.destroyed) reset(this.socket, this.listener.kind)
+  }
+
+  withdrawn(): boolean {
+    if (this.done) return false
+    if (this.socket.destroyed) return true
+    // Nothing is read yet, so Node hears of no reset; but a socket without a peer is one that was reset. The public
+    // `remoteAddress` remembers its first answer, hence Node's own handle, where there is one.
+    const handle = (this.socket as { readonly _handle?: { getpeername?: (out: object) => number } })._handle
+    return handle?.getpeername !== undefined && handle.getpeername({}) !== 0
+  }
+}
