@@ -150,7 +150,10 @@ export interface ConnectPlan {
   readonly remote: SocketAddress
   /** The address to connect from, or `undefined` where the stack chooses (R01). */
   readonly local: SocketAddress | undefined
-  /** `true`: only the port of `local` is binding, as it was chosen by the stack in an earlier attempt (R26). */
+  /**
+   * `true`: only the port of `local` is wanted again, as it was chosen by the stack in an earlier attempt (R26). Where
+   * the stack cannot give it again, because other connections came to use it meanwhile, it chooses another.
+   */
   readonly keepLocalPort: boolean
   /** Data to send along with the request, or `undefined` for none (R12). Never longer than `callerDataMax`. */
   readonly callerData: Uint8Array | undefined
