@@ -9,7 +9,7 @@
  * | --- | --- |
  * | T13, T41: an error is reported again by a later call | each attempt has a socket of its own |
  * | T19, T34, T36: an attempt under way cannot be ended cleanly | ending one closes its socket with a reset |
- * | T20: a port that was chosen for port 0 is lost by a refusal | it is asked for by its number at the next attempt |
+ * | T20: a port that was chosen for port 0 is lost by a refusal | the next attempt asks for it by its number, and gets it unless other connections share it by then |
  * | T21, T22, T40: one errno for several causes | what was bound and named goes to `WsaError.fromNative` |
  * | T23, T24, T26: datagrams that wait outlive their peer | a new peer gets a fresh socket on the same port |
  * | T25: dissolving the peer loses the port | every port is asked for by its number |
@@ -37,10 +37,8 @@
  * - Change the backlog of a listener.
  * - Say cheaply whether the network is up.
  * - Stop receiving datagrams: what comes while nobody wants any is dropped here instead of in the kernel.
- * - Tell a reset from an orderly end when both the last bytes and the reset have come before Node looks: libuv then says
- *   "end". The next send fails.
- * - Keep what has arrived once a send has failed: Node closes the socket with the failure. A pending `read` takes bytes
- *   off the kernel as they come, so only what was beyond its credit is lost.
+ * - Deliver what a peer sent before its reset when nobody reads and a send meets the reset first: Node closes the socket
+ *   with the failure. While bytes are asked for, they come first.
  *
  * @since 0.1.0
  */
