@@ -531,7 +531,11 @@ const shutBits = (how: unknown): number | undefined => {
 
 const shutdown = (state: SocketState, how: unknown): Decision => {
   const bits = shutBits(how)
-  if (bits === undefined) return fail("WSAEINVAL", `how is "receive", "send" or "both", not ${String(how)}`)
+  if (bits === undefined) {
+    // Not every value has a string: a symbol has, an object without a prototype has not.
+    const given = typeof how === "string" ? JSON.stringify(how) : typeof how
+    return fail("WSAEINVAL", `how is "receive", "send" or "both", not ${given}`)
+  }
   if (state.phase._tag === "Broken") return failBroken(state.phase)
   const next = (state.shut | bits) === state.shut ? state : { ...state, shut: state.shut | bits }
   if (state.kind.type === "datagram") return { _tag: "Done", next }
@@ -678,6 +682,8 @@ const failBroken = ({ failure }: Broken): Fail => ({
 export const getsockname = (state: SocketState, facts: Facts): SocketAddress.SocketAddress | Code | "ask" => {
   const code = gate(state, facts)
   if (code !== undefined) return code
+  // Only the port of an implicit association is kept: the address is chosen anew for each peer.
+  if (state.implicit && state.phase._tag === "Connecting" && state.phase.issued) return "ask"
   if (state.local !== undefined) return state.local
   switch (state.phase._tag) {
     case "Fresh":
