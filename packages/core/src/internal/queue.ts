@@ -16,6 +16,8 @@ export class ByteQueue {
 
   /** Keeps a copy: the bytes are lent (R27). */
   push(lent: Uint8Array): void {
+    // A piece without bytes would be taken as 0 bytes, which is how a stream ends.
+    if (lent.length === 0) return
     this.pieces.push(new Uint8Array(lent))
     this.length += lent.length
   }
