@@ -448,6 +448,17 @@ describe("TCP", () => {
     await server.sink.wait("closed")
     assert.isAtMost(descriptors(), before)
   })
+
+  it("E09: an attempt that meets itself is refused, for nobody listens", async () => {
+    const { handle, sink } = open("IPv4")
+    const local = ok(handle.bind(address("127.0.0.1:0"), bindOptions))
+    for (const attempt of [1, 2]) {
+      assert.strictEqual(handle.connect(plan(attempt, local, local)), "pending")
+      const { result } = await sink.wait("connected", attempt)
+      assert.isTrue(Provider.isFailure(result) && result.code === "WSAECONNREFUSED")
+    }
+    assert.isTrue(SocketAddress.same(handle.local()!, local))
+  })
 })
 
 describe("Unix-domain streams", () => {

@@ -23,6 +23,9 @@ const shared = Buffer.allocUnsafeSlow(256 * 1024)
 
 const noBytes = new Uint8Array(0)
 
+/** Stacks choose local ports from here on: Linux from 32768, others from 49152, unless told otherwise. */
+const lowestChosen = 32_768
+
 const streamOptions = {
   allowHalfOpen: true,
   // Every write that the kernel does not take at once has to be told from one that it does.
@@ -271,8 +274,14 @@ export class StreamHandle implements Provider.Handle {
 
   established(socket: Owned): void {
     if (this.socket !== socket) return
-    this.connecting = false
     this.stale = true
+    if (this.metItself()) {
+      this.discard(socket)
+      this.rebind()
+      this.sink.connected(this.attempt, this.refuse("ECONNREFUSED", "connect"))
+      return
+    }
+    this.connecting = false
     socket.on("end", onEnd)
     // At once: else the peer's bytes are lost when its reset and a failing send of ours come before the first receive.
     if (this.armed) {
@@ -280,6 +289,20 @@ export class StreamHandle implements Provider.Handle {
       socket.read(0)
     }
     this.sink.connected(this.attempt, Provider.established)
+  }
+
+  /**
+   * Nobody listens, but the attempt came from the very port that it went to, so TCP connected it with itself
+   * (simultaneous open, RFC 9293 §3.5). Only a port that the stack may choose, or that was bound, can be met so.
+   */
+  private metItself(): boolean {
+    const remote = this.remote
+    if (remote === undefined || remote._tag === "UnixPathAddress") return false
+    if (this.planned === undefined ? remote.port < lowestChosen : SocketAddress.portOf(this.planned) !== remote.port) {
+      return false
+    }
+    const local = this.local()
+    return local !== undefined && SocketAddress.same(local, remote)
   }
 
   attemptFailed(error: Error): void {
