@@ -1,4 +1,4 @@
-import { Provider, Qos, SocketAddress, SocketOption, UserData, Winsock } from "@effect-winsock/core"
+import { Provider, Qos, SocketAddress, SocketOption, UserData, Winsock, type WsaError } from "@effect-winsock/core"
 import { Memory } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
@@ -243,9 +243,12 @@ describe("Winsock", () => {
         const own = yield* Winsock.getsockname(s)
         for (const into of [3, new Uint8Array(3)]) {
           yield* Winsock.sendto(s, bytesOf("hello"), own)
-          const error = yield* Effect.flip(into instanceof Uint8Array ? Winsock.recv(s, into) : Winsock.recv(s, into))
+          const received: Effect.Effect<unknown, WsaError.RecvError> = into instanceof Uint8Array
+            ? Winsock.recv(s, into)
+            : Winsock.recv(s, into)
+          const error = yield* Effect.flip(received)
           assert.strictEqual(error._tag, "WSAEMSGSIZE")
-          assert.strictEqual(textOf((error as { readonly head: Uint8Array }).head), "hel")
+          assert.strictEqual(textOf(error.head!), "hel")
           assert.isTrue(SocketAddress.same(error.remote!, own))
           if (into instanceof Uint8Array) assert.strictEqual(textOf(into), "hel")
         }
