@@ -1,1 +1,3 @@
+export * as Conformance from "./Conformance.ts"
 export * as Memory from "./Memory.ts"
+export * as World from "./World.ts"
