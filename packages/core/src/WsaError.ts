@@ -477,7 +477,7 @@ export const callErrors = {
     "WSAEINPROGRESS", "WSAENETDOWN", "WSAENOTCONN", "WSAENOTSOCK", "WSANOTINITIALISED"
   ],
   getsockopt: [
-    "WSAEINPROGRESS", "WSAEINVAL", "WSAENETDOWN", "WSAENOPROTOOPT", "WSAENOTSOCK", "WSANOTINITIALISED"
+    "WSAEINPROGRESS", "WSAENETDOWN", "WSAENOPROTOOPT", "WSAENOTSOCK", "WSANOTINITIALISED"
   ],
   setsockopt: [
     "WSAEFAULT", "WSAEINPROGRESS", "WSAEINVAL", "WSAENETDOWN", "WSAENOPROTOOPT", "WSAENOTSOCK", "WSANOTINITIALISED"
@@ -540,6 +540,33 @@ export const callErrors = {
  * @since 0.1.0
  */
 export type Call = keyof typeof callErrors
+
+/**
+ * The codes that a call's public reference lists, and that nothing can bring about here: with the reason of each.
+ *
+ * **Details**
+ *
+ * They stand in no row of `callErrors`, so that no handler is written for what never comes. Whatever makes one of them
+ * possible takes it out of here and puts it into its row.
+ *
+ * **Example** (Asking why a code is missing)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.struckCodes.map(({ call, code }) => `${call} ${code}`) // => ["getsockopt WSAEINVAL"]
+ * ```
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const struckCodes = [
+  {
+    call: "getsockopt",
+    code: "WSAEINVAL",
+    reason: "it means an unknown level, and an option here has none: an unknown option is WSAENOPROTOOPT (A14)"
+  }
+] as const satisfies ReadonlyArray<{ readonly call: Call; readonly code: Code; readonly reason: string }>
 
 /**
  * Schema of the name of a call.

@@ -96,8 +96,22 @@ describe("WsaError", () => {
   })
 
   describe("callErrors", () => {
-    it("is what the data say, call by call", () => {
-      assert.deepStrictEqual<unknown>(WsaError.callErrors, callErrors.calls)
+    it("is what the data say, call by call, less what is struck", () => {
+      const isStruck = (call: string, code: string) =>
+        WsaError.struckCodes.some((struck) => struck.call === call && struck.code === code)
+      const expected = Object.entries(callErrors.calls).map(([call, codes]) =>
+        [call, codes.filter((code) => !isStruck(call, code))] as const
+      )
+      assert.deepStrictEqual<unknown>(WsaError.callErrors, Object.fromEntries(expected))
+    })
+
+    it("what is struck stands in the data, once, with a reason", () => {
+      const struck = WsaError.struckCodes.map(({ call, code }) => `${call} ${code}`)
+      assert.strictEqual(new Set(struck).size, struck.length)
+      for (const { call, code, reason } of WsaError.struckCodes) {
+        assert.include(callErrors.calls[call], code)
+        assert.isAbove(reason.length, 10)
+      }
     })
 
     it("has no code twice, and no code that only reports an event", () => {
