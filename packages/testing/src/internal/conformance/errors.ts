@@ -305,8 +305,12 @@ const e09 = [
       if (bounded) {
         yield* F.fails("the second", "WSAECONNREFUSED", Winsock.WSAConnect(second, address))
       } else {
-        yield* Winsock.WSAConnect(second, address)
-        yield* F.fails("recv of the second", "WSAECONNRESET", Winsock.recv(second))
+        // The reset may be there before the caller's side has told that it is connected.
+        const end = yield* F.errorOf(
+          "the second",
+          Effect.andThen(Winsock.WSAConnect(second, address), Winsock.recv(second))
+        )
+        yield* F.equal("what the second meets", end._tag, "WSAECONNRESET")
       }
       const { socket: server } = yield* Winsock.accept(listener)
       yield* F.talk(first, server)

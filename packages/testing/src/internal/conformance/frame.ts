@@ -174,6 +174,21 @@ export const receives = (what: string, s: Winsock.Socket, expected: Uint8Array):
 export const nextIs = (what: string, s: Winsock.Socket, expected: string): Effect.Effect<void, Failure> =>
   Effect.flatMap(Winsock.recvfrom(s), ({ bytes }) => equal(what, words(bytes), expected))
 
+/** The peer of a stream gave up amid so many bytes: it is reset, or ends early where the transport knows no reset. */
+export const isCutOff = (s: Winsock.Socket, family: Family, length: number): Effect.Effect<void, Failure> =>
+  Effect.gen(function*() {
+    let got = 0
+    const end = yield* Effect.matchEffect(Winsock.recv(s), {
+      onSuccess: (bytes) => {
+        got += bytes.length
+        return bytes.length === 0 ? Effect.fail("the end") : Effect.void
+      },
+      onFailure: (error) => Effect.fail<string>(error._tag)
+    }).pipe(Effect.forever, Effect.flip)
+    yield* claim("the peer has not got all", got < length, `it got ${got} of ${length} bytes`)
+    if (family !== "Unix" || end !== "the end") yield* equal("what the peer meets", end, "WSAECONNRESET")
+  })
+
 /** Both directions of a connection carry bytes. */
 export const talk = (a: Winsock.Socket, b: Winsock.Socket): Effect.Effect<void, Failure> =>
   Effect.gen(function*() {
