@@ -24,7 +24,8 @@
  * | T4, T12, T17, T18, T32, T35: calls in a state that is not for them | the state machine answers |
  * | T5, T6, T7, T8, T9: addresses of a wrong shape or family | decoded, or refused, before a provider is asked |
  * | T11, T27, T28, T29, T39: names and receives of what is not bound or connected any more | what core remembers |
- * | T14, T15, T16: what select says | told from the state, not from readiness |
+ * | T14, T15: what select says | told from the state, not from readiness |
+ * | T16: sends and receives while an attempt is pending | the state machine answers |
  * | T33: a closed socket | core knows which are open |
  * | T37: a time-out of sends has no hold on a connect | no such option reaches the socket |
  * | T38: more callers than the backlog has room for | accepted and reset (`boundedBacklog` is `false`) |

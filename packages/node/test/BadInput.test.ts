@@ -219,7 +219,7 @@ describe.each(layers)("Bad input on %s", (name, layer) => {
       const guaranteed = { sending: { serviceType: "guaranteed", tokenRate: 16_000 } } as const
       const cases = [
         [{ callerData: bytes }, "WSAEPROTONOSUPPORT"],
-        [{ callerData: untyped("text") }, "WSAEFAULT"],
+        [{ callerData: untyped("text") }, "WSAEPROTONOSUPPORT"],
         [{ calleeData: -1 }, "WSAEFAULT"],
         [{ calleeData: 1.5 }, "WSAEFAULT"],
         [{ calleeData: untyped("8") }, "WSAEFAULT"],

@@ -387,12 +387,18 @@ const connectStream = (state: SocketState, given: Name, data: ConnectData, capab
         remote,
         local: state.local,
         keepLocalPort: state.implicit,
-        callerData: data.callerData === "undecodable" || data.callerData?.length === 0 ? undefined : data.callerData,
+        callerData: carriesData(data) && data.callerData !== "undecodable" ? data.callerData : undefined,
         calleeCapacity: data.calleeCapacity === "undecodable" ? 0 : data.calleeCapacity
       }
     }
   }
 }
+
+/** R12: no bytes are none. */
+const carriesData = (
+  data: ConnectData
+): data is ConnectData & { readonly callerData: Uint8Array | "undecodable" } =>
+  data.callerData !== undefined && (data.callerData === "undecodable" || data.callerData.length > 0)
 
 /** E17, E10, E16: what comes with the connect, after the address and the state have been found right. */
 const checkConnectData = (
@@ -402,11 +408,11 @@ const checkConnectData = (
 ): Fail | undefined => {
   // R11: user data is nothing to a datagram, right or wrong.
   if (state.kind.type === "stream") {
-    if (data.callerData === "undecodable") return fail("WSAEFAULT", "caller data is a Uint8Array")
-    if (data.callerData !== undefined && data.callerData.length > 0) {
+    if (carriesData(data)) {
       if (capabilities.callerDataMax === 0) {
         return fail("WSAEPROTONOSUPPORT", "this provider carries no caller data")
       }
+      if (data.callerData === "undecodable") return fail("WSAEFAULT", "caller data is a Uint8Array")
       if (data.callerData.length > capabilities.callerDataMax) {
         return fail(
           "WSAEFAULT",
@@ -432,7 +438,10 @@ const connectDatagram = (state: SocketState, given: Name, data: ConnectData, cap
   // E14 says "the socket cannot be connected": the stack has taken it away, and it never heals (R21).
   if (state.phase._tag === "Broken") return fail("WSAENOBUFS", "the socket broke; close it and make a new one (R21)")
   if (SocketAddress.isUnspecified(peer)) {
-    // R07. What was never bound has nothing to dissolve, and no address is chosen for it.
+    const wrong = checkConnectData(state, data, capabilities)
+    if (wrong !== undefined) return wrong
+    // R07. What is dissolved already stays as it is (R09), and what was never bound gets no address for it.
+    if (state.cold.dissolved) return { _tag: "Done", next: state }
     return state.phase._tag === "Fresh"
       ? { _tag: "Done", next: dissolved(state, undefined).next }
       : { _tag: "Run", next: state, command: { _tag: "dissolve" } }
