@@ -249,6 +249,10 @@ const onSocket = <A, E>(
   f: (socket: Internal.Socket) => Effect.Effect<A, E>
 ): Effect.Effect<A, E> => Effect.suspend(() => Internal.Socket.is(s) ? f(s) : Internal.notASocket(call, s))
 
+// A fiber gives way after so many steps, and can be interrupted there. So that this is never between what a call has
+// taken and its answer, which would be lost, the fiber gives way before it calls.
+const stepsOfCall = 2
+
 const waitOnSocket = <A, E>(
   call: WsaError.Call,
   s: Socket,
@@ -257,7 +261,14 @@ const waitOnSocket = <A, E>(
     resume: (answer: Effect.Effect<A, E>) => void
   ) => void | Effect.Effect<void>
 ): Effect.Effect<A, E> =>
-  Effect.callback((resume) => Internal.Socket.is(s) ? f(s, resume) : resume(Internal.notASocket(call, s)))
+  Effect.withFiber((fiber) => {
+    const wait = Effect.callback<A, E>((resume) =>
+      Internal.Socket.is(s) ? f(s, resume) : resume(Internal.notASocket(call, s))
+    )
+    return fiber.currentOpCount + stepsOfCall < fiber.cache.maxOpsBeforeYield
+      ? wait
+      : Effect.flatMap(Effect.yieldNow, () => wait)
+  })
 
 /**
  * Gives a socket a local address.

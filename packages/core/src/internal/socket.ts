@@ -62,6 +62,9 @@ interface Acceptor {
   readonly resume: Resume
 }
 
+/** The caller's buffer was transferred or resized while the call waited: it holds less than it did. */
+const lostRoom = ({ into, maximum }: Receiver): boolean => into !== undefined && into.length < maximum
+
 const remove = <A>(list: Array<A> | undefined, item: A): boolean => {
   if (list === undefined) return false
   const index = list.indexOf(item)
@@ -223,7 +226,10 @@ export class Socket implements Provider.Sink {
     const before = this.state
     const { next, wake } = SocketState.react(before, outcome)
     this.state = next
-    if (next.peerGeneration !== before.peerGeneration) this.messages?.clear()
+    if (next.peerGeneration !== before.peerGeneration && this.messages !== undefined) {
+      this.messages.clear()
+      this.restart(true, this.messages.credit)
+    }
     return wake
   }
 
@@ -471,20 +477,21 @@ export class Socket implements Provider.Sink {
 
   accept(scope: Scope.Scope, resume: Resume): void | Effect.Effect<void> {
     const acceptor: Acceptor = { scope, resume }
-    if (this.serveAcceptor(acceptor)) return
+    if (this.serveAcceptor(acceptor, false)) return
     ;(this.acceptors ??= []).push(acceptor)
     return Effect.sync(() => {
       remove(this.acceptors, acceptor)
     })
   }
 
-  private serveAcceptor(acceptor: Acceptor): boolean {
+  /** `waits`: it has begun to wait already, and goes on also where the socket does not block any more (A15). */
+  private serveAcceptor(acceptor: Acceptor, waits: boolean): boolean {
     while (this.requests !== undefined && this.requests.length > 0 && this.requests[0]!.withdrawn()) {
       this.requests.shift()
     }
     const waiting = this.requests !== undefined && this.requests.length > 0
     const verdict = SocketState.accepting(this.state, this.instance.facts(), waiting)
-    if (verdict === "wait") return false
+    if (verdict === "wait" || (waits && verdict === "WSAEWOULDBLOCK")) return false
     acceptor.resume(verdict === "take" ? this.take(acceptor.scope) : this.refuse("accept", verdict, "accept"))
     return true
   }
@@ -528,7 +535,7 @@ export class Socket implements Provider.Sink {
     while (this.acceptors !== undefined && this.acceptors.length > 0) {
       // It is out of the list before it wakes, since its fiber may do anything to the list.
       const acceptor = this.acceptors.shift()!
-      if (this.serveAcceptor(acceptor)) continue
+      if (this.serveAcceptor(acceptor, true)) continue
       this.acceptors.unshift(acceptor)
       return
     }
@@ -543,14 +550,18 @@ export class Socket implements Provider.Sink {
     resume: Resume
   ): void | Effect.Effect<void> {
     const receiver: Receiver = { call, into, maximum, resume }
-    if (this.serveReceiver(receiver)) return
+    // While those that wait are being served, what there is belongs to the first of them.
+    const behind = this.state.blocking && this.receivers !== undefined && this.receivers.length > 0 &&
+      (this.bytes ?? this.messages)!.length > 0
+    if (!behind && this.serveReceiver(receiver, false)) return
     ;(this.receivers ??= []).push(receiver)
     return Effect.sync(() => {
       remove(this.receivers, receiver)
     })
   }
 
-  private serveReceiver(receiver: Receiver): boolean {
+  /** `waits`: it has begun to wait already, and goes on also where the socket does not block any more (A15). */
+  private serveReceiver(receiver: Receiver, waits: boolean): boolean {
     const buffered = (this.bytes ?? this.messages)!.length > 0
     const verdict = SocketState.receiving(this.state, this.instance.facts(), receiver.call, buffered)
     switch (verdict) {
@@ -563,9 +574,15 @@ export class Socket implements Provider.Sink {
           receiver.resume(this.received(receiver, new Uint8Array(0), 0, this.peer()))
           return true
         }
-        if (verdict === "wait") return false
+        if (verdict === "wait" || (waits && verdict === "WSAEWOULDBLOCK")) return false
         receiver.resume(
-          verdict === "take"
+          verdict === "take" && lostRoom(receiver)
+            ? this.fault(
+              receiver.call,
+              { code: "WSAEFAULT", detail: "the buffer was detached, or made smaller, while the call was pending" },
+              "receive"
+            )
+            : verdict === "take"
             ? this.bytes === undefined ? this.takeMessage(receiver) : this.takeBytes(receiver, this.bytes)
             : verdict === "end"
             ? this.received(receiver, new Uint8Array(0), 0, this.peer())
@@ -657,12 +674,18 @@ export class Socket implements Provider.Sink {
   data(lent: Uint8Array): number {
     const queue = this.bytes
     if (queue === undefined || this.state.phase._tag !== "Connected") return 0
+    // To a call that waits no bytes are the end, and this is none.
+    if (lent.length === 0) return this.credit()
     // A10: what comes after the receiving direction was shut is nobody's.
     if ((this.state.shut & SocketState.shutReceive) !== 0) return this.credit()
     const receiver = this.receivers?.shift()
     if (receiver === undefined) {
       queue.push(lent)
       return this.credit()
+    }
+    if (lostRoom(receiver)) {
+      queue.push(lent)
+      return this.handOver(receiver)
     }
     // Straight into the hands of the call that waits; only the rest is kept.
     const length = Math.min(receiver.maximum, lent.length)
@@ -689,8 +712,21 @@ export class Socket implements Provider.Sink {
       queue.push(lent, from)
       return this.credit()
     }
+    if (lostRoom(receiver)) {
+      queue.push(lent, from)
+      return this.handOver(receiver)
+    }
     this.delivering = true
     receiver.resume(this.message(receiver, lent, from, true))
+    this.delivering = false
+    return this.credit()
+  }
+
+  /** What has arrived and is kept goes to this receiver and then to those behind it. */
+  private handOver(receiver: Receiver): number {
+    this.receivers!.unshift(receiver)
+    this.delivering = true
+    this.wakeReceivers()
     this.delivering = false
     return this.credit()
   }
@@ -712,7 +748,8 @@ export class Socket implements Provider.Sink {
     while (this.receivers !== undefined && index < this.receivers.length) {
       // It is out of the list before it wakes, since its fiber may do anything to the list.
       const receiver = this.receivers.splice(index, 1)[0]!
-      if (!this.serveReceiver(receiver)) this.receivers.splice(index++, 0, receiver)
+      if (this.serveReceiver(receiver, true)) index = 0
+      else this.receivers.splice(index++, 0, receiver)
     }
   }
 
@@ -860,9 +897,9 @@ export class Socket implements Provider.Sink {
     return Scope.close(this.scope, Exit.void)
   }
 
-  /** A call waits for a write of its own bytes. */
+  /** A call waits for the provider to be done with its bytes. */
   private lent(): boolean {
-    return this.writing?.resume !== undefined
+    return this.writing?.resume !== undefined || (this.sendings !== undefined && this.sendings.length > 0)
   }
 
   /** Closes whatever the state, as leaving a scope does. Calls that wait end with WSAEINTR (A11). */
