@@ -714,11 +714,7 @@ export const send = (s: Socket, bytes: Uint8Array): Effect.Effect<number, WsaErr
   })
 
 const notBytes = (socket: Internal.Socket, call: "send" | "sendto" | "recv" | "recvfrom") =>
-  socket.fault(
-    call,
-    { code: "WSAEFAULT", detail: "expected a Uint8Array, or a length that is a whole number" },
-    "request"
-  )
+  socket.undecodable(call, "expected a Uint8Array, or a length that is a whole number of bytes")
 
 /**
  * Sends a datagram to an address; on a stream the address is ignored, as Winsock does.

@@ -431,7 +431,7 @@ export const callErrors = {
     "WSAHOST_NOT_FOUND", "WSANOTINITIALISED", "WSANO_DATA", "WSANO_RECOVERY", "WSATRY_AGAIN"
   ],
   listen: [
-    "WSAEADDRINUSE", "WSAEINPROGRESS", "WSAEINVAL", "WSAEISCONN", "WSAEMFILE", "WSAENETDOWN", "WSAENOBUFS",
+    "WSAEADDRINUSE", "WSAEINPROGRESS", "WSAEINTR", "WSAEINVAL", "WSAEISCONN", "WSAEMFILE", "WSAENETDOWN", "WSAENOBUFS",
     "WSAENOTSOCK", "WSAEOPNOTSUPP", "WSANOTINITIALISED"
   ],
   accept: [
@@ -443,9 +443,9 @@ export const callErrors = {
     "WSAENOTSOCK", "WSAEOPNOTSUPP", "WSAEWOULDBLOCK", "WSANOTINITIALISED", "WSATRY_AGAIN"
   ],
   send: [
-    "WSAEACCES", "WSAECONNABORTED", "WSAECONNRESET", "WSAEHOSTUNREACH", "WSAEINPROGRESS", "WSAEINTR", "WSAEMSGSIZE",
-    "WSAENETDOWN", "WSAENETRESET", "WSAENETUNREACH", "WSAENOBUFS", "WSAENOTCONN", "WSAENOTSOCK", "WSAEOPNOTSUPP",
-    "WSAESHUTDOWN", "WSAETIMEDOUT", "WSAEWOULDBLOCK", "WSANOTINITIALISED"
+    "WSAEACCES", "WSAECONNABORTED", "WSAECONNRESET", "WSAEFAULT", "WSAEHOSTUNREACH", "WSAEINPROGRESS", "WSAEINTR",
+    "WSAEMSGSIZE", "WSAENETDOWN", "WSAENETRESET", "WSAENETUNREACH", "WSAENOBUFS", "WSAENOTCONN", "WSAENOTSOCK",
+    "WSAEOPNOTSUPP", "WSAESHUTDOWN", "WSAETIMEDOUT", "WSAEWOULDBLOCK", "WSANOTINITIALISED"
   ],
   sendto: [
     "WSAEACCES", "WSAEADDRNOTAVAIL", "WSAEAFNOSUPPORT", "WSAECONNABORTED", "WSAECONNRESET", "WSAEFAULT",
@@ -454,14 +454,14 @@ export const callErrors = {
     "WSANOTINITIALISED"
   ],
   recv: [
-    "WSAECONNABORTED", "WSAECONNRESET", "WSAEHOSTUNREACH", "WSAEINPROGRESS", "WSAEINTR", "WSAEINVAL", "WSAEMSGSIZE",
-    "WSAENETDOWN", "WSAENETRESET", "WSAENETUNREACH", "WSAENOTCONN", "WSAENOTSOCK", "WSAEOPNOTSUPP", "WSAESHUTDOWN",
-    "WSAETIMEDOUT", "WSAEWOULDBLOCK", "WSANOTINITIALISED"
+    "WSAECONNABORTED", "WSAECONNRESET", "WSAEFAULT", "WSAEHOSTUNREACH", "WSAEINPROGRESS", "WSAEINTR", "WSAEINVAL",
+    "WSAEMSGSIZE", "WSAENETDOWN", "WSAENETRESET", "WSAENETUNREACH", "WSAENOTCONN", "WSAENOTSOCK", "WSAEOPNOTSUPP",
+    "WSAESHUTDOWN", "WSAETIMEDOUT", "WSAEWOULDBLOCK", "WSANOTINITIALISED"
   ],
   recvfrom: [
-    "WSAECONNABORTED", "WSAECONNRESET", "WSAEHOSTUNREACH", "WSAEINPROGRESS", "WSAEINTR", "WSAEINVAL", "WSAEMSGSIZE",
-    "WSAENETDOWN", "WSAENETRESET", "WSAENETUNREACH", "WSAENOTCONN", "WSAENOTSOCK", "WSAEOPNOTSUPP", "WSAESHUTDOWN",
-    "WSAETIMEDOUT", "WSAEWOULDBLOCK", "WSANOTINITIALISED"
+    "WSAECONNABORTED", "WSAECONNRESET", "WSAEFAULT", "WSAEHOSTUNREACH", "WSAEINPROGRESS", "WSAEINTR", "WSAEINVAL",
+    "WSAEMSGSIZE", "WSAENETDOWN", "WSAENETRESET", "WSAENETUNREACH", "WSAENOTCONN", "WSAENOTSOCK", "WSAEOPNOTSUPP",
+    "WSAESHUTDOWN", "WSAETIMEDOUT", "WSAEWOULDBLOCK", "WSANOTINITIALISED"
   ],
   shutdown: [
     "WSAECONNABORTED", "WSAECONNRESET", "WSAEINPROGRESS", "WSAEINVAL", "WSAENETDOWN", "WSAENOTCONN", "WSAENOTSOCK",
@@ -566,6 +566,27 @@ export const struckCodes = [
     code: "WSAEINVAL",
     reason: "it means an unknown level, and an option here has none: an unknown option is WSAENOPROTOOPT (A14)"
   }
+] as const satisfies ReadonlyArray<{ readonly call: Call; readonly code: Code; readonly reason: string }>
+
+/**
+ * The codes that stand in a call's row beyond those of its public reference: with the reason of each.
+ *
+ * **Example** (Asking why a code is there)
+ *
+ * ```ts import.meta.vitest
+ * import { WsaError } from "@effect-winsock/core"
+ *
+ * WsaError.addedCodes.filter(({ code }) => code === "WSAEINTR").map(({ call }) => call) // => ["listen"]
+ * ```
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const addedCodes = [
+  { call: "listen", code: "WSAEINTR", reason: "a call that is pending while its socket is closed ends so (A11, E04)" },
+  { call: "send", code: "WSAEFAULT", reason: "what is no bytes does not decode (E10), as in sendto" },
+  { call: "recv", code: "WSAEFAULT", reason: "a length can be negative or a fraction, which does not decode (E10)" },
+  { call: "recvfrom", code: "WSAEFAULT", reason: "a length can be negative or a fraction, which does not decode (E10)" }
 ] as const satisfies ReadonlyArray<{ readonly call: Call; readonly code: Code; readonly reason: string }>
 
 /**

@@ -100,9 +100,23 @@ describe("WsaError", () => {
       const isStruck = (call: string, code: string) =>
         WsaError.struckCodes.some((struck) => struck.call === call && struck.code === code)
       const expected = Object.entries(callErrors.calls).map(([call, codes]) =>
-        [call, codes.filter((code) => !isStruck(call, code))] as const
+        [
+          call,
+          [
+            ...codes.filter((code) => !isStruck(call, code)),
+            ...WsaError.addedCodes.filter((added) => added.call === call).map(({ code }) => code)
+          ].sort()
+        ] as const
       )
-      assert.deepStrictEqual<unknown>(WsaError.callErrors, Object.fromEntries(expected))
+      const own = Object.entries(WsaError.callErrors).map(([call, codes]) => [call, Array.from(codes).sort()] as const)
+      assert.deepStrictEqual<unknown>(Object.fromEntries(own), Object.fromEntries(expected))
+    })
+
+    it("what is added does not stand in the data, and has a reason", () => {
+      for (const { call, code, reason } of WsaError.addedCodes) {
+        assert.notInclude<string>(callErrors.calls[call], code)
+        assert.isAbove(reason.length, 10)
+      }
     })
 
     it("what is struck stands in the data, once, with a reason", () => {

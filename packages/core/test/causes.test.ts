@@ -33,6 +33,7 @@ const waiting = new Set<WsaError.Call>([
   "WSAConnect",
   "WSAConnectByList",
   "connectResult",
+  "listen",
   "accept",
   "send",
   "sendto",
@@ -45,6 +46,9 @@ const shell: ReadonlyArray<readonly [call: WsaError.Call, code: WsaError.Code, c
   ["connect", "WSAEWOULDBLOCK", "R23: a non-blocking attempt was issued"],
   ["WSAConnect", "WSAEWOULDBLOCK", "R23: a non-blocking attempt was issued"],
   ["WSAConnectByList", "WSAETIMEDOUT", "A22: the time-out of the list"],
+  ["send", "WSAEFAULT", "E10: what is to be sent is no bytes"],
+  ["recv", "WSAEFAULT", "E10: the length is no count of bytes"],
+  ["recvfrom", "WSAEFAULT", "E10: the length is no count of bytes"],
   ["recv", "WSAEMSGSIZE", "A09: the datagram is longer than the buffer"],
   ["recvfrom", "WSAEMSGSIZE", "A09: the datagram is longer than the buffer"]
 ]

@@ -266,10 +266,17 @@ describe.each(layers)("Bad input on %s", (name, layer) => {
       assert.strictEqual(yield* tagOf(Winsock.getsockopt(s, untyped(null))), "WSAENOPROTOOPT")
       yield* Winsock.bind(s, "127.0.0.1:0")
       assert.strictEqual(yield* tagOf(Winsock.listen(s, untyped("many"))), "WSAEINVAL")
-      // No row of send and recv has a code for what is no bytes: it reaches the caller as the raw code.
       const { client } = yield* pair
-      assert.strictEqual(yield* tagOf(Winsock.send(client, untyped("text"))), "WsaUnmapped")
-      assert.strictEqual(yield* tagOf(Winsock.recv(client, untyped("text"))), "WsaUnmapped")
+      assert.strictEqual(yield* tagOf(Winsock.send(client, untyped("text"))), "WSAEFAULT")
+      assert.strictEqual(yield* tagOf(Winsock.recv(client, untyped("text"))), "WSAEFAULT")
+      for (const length of [-1, 0.5, Number.NaN, Infinity]) {
+        assert.strictEqual(yield* tagOf(Winsock.recv(client, length)), "WSAEFAULT")
+        assert.strictEqual(yield* tagOf(Winsock.recvfrom(client, length)), "WSAEFAULT")
+      }
+      // In the order of errors what is no socket comes first.
+      yield* Winsock.closesocket(client)
+      assert.strictEqual(yield* tagOf(Winsock.send(client, untyped("text"))), "WSAENOTSOCK")
+      assert.strictEqual(yield* tagOf(Winsock.recv(client, -1)), "WSAENOTSOCK")
     })
   )
 })

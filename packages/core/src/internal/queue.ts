@@ -6,6 +6,10 @@ import type { SocketAddress } from "../SocketAddress.ts"
 
 const nothing = new Uint8Array(0)
 
+/** Pieces up to this size share a block, once something waits already. */
+const smallPiece = 1024
+const blockOfPieces = 8 * 1024
+
 /** The bytes of a stream, in the pieces in which they came. */
 export class ByteQueue {
   /** How many bytes wait. */
@@ -18,8 +22,23 @@ export class ByteQueue {
   push(lent: Uint8Array): void {
     // A piece without bytes would be taken as 0 bytes, which is how a stream ends.
     if (lent.length === 0) return
-    this.pieces.push(new Uint8Array(lent))
     this.length += lent.length
+    const last = this.pieces.length - 1
+    if (last < 0 || lent.length > smallPiece) {
+      this.pieces.push(new Uint8Array(lent))
+      return
+    }
+    // A peer that sends byte by byte would make as many pieces: hundreds of times the memory, and seconds to take them.
+    const tail = this.pieces[last]!
+    if (tail.buffer.byteLength - tail.length < lent.length) {
+      const block = new Uint8Array(new ArrayBuffer(blockOfPieces), 0, lent.length)
+      block.set(lent)
+      this.pieces.push(block)
+      return
+    }
+    const grown = new Uint8Array(tail.buffer, 0, tail.length + lent.length)
+    grown.set(lent, tail.length)
+    this.pieces[last] = grown
   }
 
   /** Fills the target from the front, and answers how many bytes it got. */
@@ -35,11 +54,11 @@ export class ByteQueue {
     return filled
   }
 
-  /** Bytes that the receiver keeps: a whole piece as it is, otherwise a copy. */
+  /** Bytes that the receiver keeps: a whole piece as it is where it fills its buffer, otherwise a copy. */
   take(maximum: number): Uint8Array {
     if (this.length === 0) return nothing
     const piece = this.pieces[0]!
-    if (this.offset === 0 && piece.length <= maximum) {
+    if (this.offset === 0 && piece.length <= maximum && piece.length === piece.buffer.byteLength) {
       this.advance(piece, piece.length)
       return piece
     }

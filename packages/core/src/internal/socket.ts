@@ -222,6 +222,14 @@ export class Socket implements Provider.Sink {
     return this.fault(call, { code, detail }, "request")
   }
 
+  /** E10: an argument that is not what it should be; what comes first in the order of errors is said first. */
+  undecodable(call: WsaError.Call, detail: string): Effect.Effect<never, any> {
+    const code = SocketState.gate(this.state, this.instance.facts())
+    return code === undefined
+      ? this.fault(call, { code: "WSAEFAULT", detail }, "request")
+      : this.refuse(call, code, "request")
+  }
+
   private react(outcome: SocketState.Outcome): number {
     const before = this.state
     const { next, wake } = SocketState.react(before, outcome)
