@@ -135,4 +135,20 @@ describe("calls that wait together", () => {
         assert.strictEqual(next[0], got % 251, `after ${got} bytes`)
       }
     })))
+
+  it.live("A22: a list goes on being tried by a socket that is made non-blocking meanwhile", () =>
+    run(Effect.gen(function*() {
+      const memory = yield* Memory.Memory
+      const { listener } = yield* pair
+      const s = yield* Winsock.socket(stream)
+      memory.blackhole("127.0.0.1:9")
+      const trying = yield* begin(Winsock.WSAConnectByList(s, ["127.0.0.1:9", yield* Winsock.getsockname(listener)]))
+      yield* settle
+      yield* Winsock.ioctlsocket(s, "FIONBIO", true)
+      memory.failAttempts("127.0.0.1:9", "WSAETIMEDOUT")
+      const { remote } = yield* Fiber.join(trying)
+      assert.isTrue(SocketAddress.same(remote, yield* Winsock.getsockname(listener)))
+      // It is non-blocking from here on.
+      assert.strictEqual((yield* Effect.flip(Winsock.recv(s)))._tag, "WSAEWOULDBLOCK")
+    })))
 })

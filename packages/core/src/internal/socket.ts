@@ -300,8 +300,10 @@ export class Socket implements Provider.Sink {
     data: SocketState.ConnectData,
     resume: Resume
   ): void | Effect.Effect<void> {
+    const blocking = this.state.blocking
     const decision = SocketState.decide(
-      this.state,
+      // A22: a list has begun on a blocking socket, and goes on also where the socket does not block any more (A15).
+      call === "WSAConnectByList" && !blocking ? { ...this.state, blocking: true } : this.state,
       { _tag: "connect", name, data },
       this.instance.facts(),
       this.capabilities
@@ -316,7 +318,7 @@ export class Socket implements Provider.Sink {
     const command = decision.command
     switch (command._tag) {
       case "connect":
-        this.state = decision.next
+        this.state = decision.next.blocking === blocking ? decision.next : { ...decision.next, blocking }
         return this.attempt(call, command.plan, command.caller, resume)
       case "setPeer":
         return resume(this.setPeer(call, command.peer, command.queue))
