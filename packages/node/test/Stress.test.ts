@@ -204,12 +204,10 @@ describe("Stress", () => {
         })
       )
       const accepting = Effect.gen(function*() {
-        while (accepted < callers) {
-          const fiber = yield* begin(Effect.forever(accept, { disableYield: true }))
-          yield* turns(yield* Random.nextIntBetween(0, 3))
-          yield* Fiber.interrupt(fiber)
-        }
-      })
+        const fiber = yield* begin(Effect.forever(accept, { disableYield: true }))
+        yield* turns(yield* Random.nextIntBetween(0, 3))
+        yield* Fiber.interrupt(fiber)
+      }).pipe(Effect.repeat({ until: () => accepted >= callers }))
       const calling = Effect.forEach(Array.from({ length: callers }), () =>
         Effect.gen(function*() {
           const s = yield* Winsock.socket(stream)

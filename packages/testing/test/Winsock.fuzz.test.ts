@@ -246,12 +246,9 @@ const oneStream = (seed: number) =>
     memory.stallWrites(ports[0]!, false)
     if (!broken) {
       // What is left arrives, then the end: nothing was lost, however many receives were interrupted.
-      const rest = Effect.gen(function*() {
-        while (!ended) yield* verify(receive)
-      })
+      const rest = verify(receive).pipe(Effect.repeat({ until: () => ended }))
       const last = yield* Effect.forkDetach(rest, { startImmediately: true })
-      yield* settle
-      for (let i = 0; i < 100 && received < offered; i++) yield* settle
+      yield* settle.pipe(Effect.repeat({ until: () => received >= offered, times: 100 }))
       yield* Winsock.shutdown(client, "send")
       yield* settle
       assert.deepStrictEqual([received, ended, problems], [offered, true, []], `seed ${seed}`)
