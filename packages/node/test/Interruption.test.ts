@@ -1,7 +1,7 @@
 import { SocketAddress, Winsock } from "@effect-winsock/core"
 import { NodeWinsock } from "@effect-winsock/node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Random } from "effect"
+import { Effect, Exit, Fiber, Option, Random } from "effect"
 import { setImmediate } from "node:timers/promises"
 import { blackHole } from "./utils/blackHole.ts"
 import { resources } from "./utils/resources.ts"
@@ -39,7 +39,7 @@ describe("Interruption", () => {
     () =>
       Effect.gen(function*() {
         const before = resources()
-        const seen = { interrupted: 0, connected: 0, failed: 0, samePort: 0, otherPort: 0 }
+        const seen = { interrupted: 0, connected: 0, failed: 0, samePort: 0 }
         yield* Effect.gen(function*() {
           const live = yield* accepting
           const silent = yield* blackHole
@@ -52,6 +52,11 @@ describe("Interruption", () => {
             const target = targets[yield* Random.nextIntBetween(0, 2)]!
             const moment = yield* Random.nextIntBetween(0, 6)
             const s = yield* Winsock.socket(stream)
+            // Linux gives back a port that was asked for. One that it chose for a connect it shares with other
+            // connections, of which this machine may have many: then another has to do. (The conformance suite shows
+            // R26 for these too, in a network of its own.)
+            const bound = yield* Random.nextBoolean
+            if (bound) yield* Winsock.bind(s, "127.0.0.1:0")
             const fiber = yield* Effect.forkChild(Winsock.WSAConnect(s, target), {
               startImmediately: yield* Random.nextBoolean
             })
@@ -60,17 +65,17 @@ describe("Interruption", () => {
             const exit = yield* Fiber.interrupt(fiber).pipe(Effect.andThen(Fiber.await(fiber)))
             if (Exit.isSuccess(exit)) {
               seen.connected++
-              return
+              return yield* goodbye(s)
             }
             if (Exit.hasInterrupts(exit)) seen.interrupted++
             else seen.failed++
-            // R26: it is as after a refusal: the same socket connects, from the port it had if it had one.
-            const kept = yield* Effect.option(Winsock.getsockname(s))
+            // R26: it is as after a refusal: the same socket connects, from the port it has.
+            const before = yield* Effect.option(Winsock.getsockname(s))
             yield* Winsock.WSAConnect(s, live)
-            if (kept._tag === "None") return
-            const now = yield* Winsock.getsockname(s)
-            if (SocketAddress.portOf(now) === SocketAddress.portOf(kept.value)) seen.samePort++
-            else seen.otherPort++
+            if (bound) {
+              seen.samePort++
+              assert.deepStrictEqual(before, Option.some(yield* Winsock.getsockname(s)))
+            }
             yield* goodbye(s)
           }).pipe(Effect.scoped)
 
@@ -81,10 +86,7 @@ describe("Interruption", () => {
         assert.isAbove(seen.interrupted, rounds / 10)
         assert.isAbove(seen.connected, rounds / 50)
         assert.isAbove(seen.failed, rounds / 50)
-        assert.isAbove(seen.samePort, rounds / 50)
-        // Linux binds no port that what is left of another connection has, so some of the ports are lost to the rounds
-        // before. The next test shows one that is not.
-        assert.isAbove(seen.samePort, seen.otherPort)
+        assert.isAbove(seen.samePort, rounds / 10)
         // 'close' events of Node come in the turn after the last one.
         yield* turns(2)
         for (const [name, count] of Object.entries(resources())) {

@@ -35,7 +35,7 @@ describe("a case", () => {
 
   it.live("that does not end in time has failed, also where it cannot be interrupted", () =>
     Effect.gen(function*() {
-      const late = { status: "failed", detail: "it has not ended within 50ms" }
+      const late: Partial<Conformance.Result> = { status: "failed", detail: "it has not ended within 50ms" }
       assert.deepInclude(yield* run(Effect.never), late)
       assert.deepInclude(yield* run(Effect.uninterruptible(Effect.never)), late)
       assert.deepInclude(yield* run(Effect.acquireRelease(Effect.void, () => Effect.never)), late)
