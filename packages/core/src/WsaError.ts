@@ -464,8 +464,8 @@ export const callErrors = {
     "WSAESHUTDOWN", "WSAETIMEDOUT", "WSAEWOULDBLOCK", "WSANOTINITIALISED"
   ],
   shutdown: [
-    "WSAECONNABORTED", "WSAECONNRESET", "WSAEINPROGRESS", "WSAEINVAL", "WSAENETDOWN", "WSAENOTCONN", "WSAENOTSOCK",
-    "WSANOTINITIALISED"
+    "WSAECONNABORTED", "WSAECONNRESET", "WSAEHOSTUNREACH", "WSAEINPROGRESS", "WSAEINVAL", "WSAENETDOWN", "WSAENETRESET",
+    "WSAENETUNREACH", "WSAENOTCONN", "WSAENOTSOCK", "WSAETIMEDOUT", "WSANOTINITIALISED"
   ],
   closesocket: [
     "WSAEINPROGRESS", "WSAENETDOWN", "WSAENOTSOCK", "WSANOTINITIALISED"
@@ -586,7 +586,15 @@ export const addedCodes = [
   { call: "listen", code: "WSAEINTR", reason: "a call that is pending while its socket is closed ends so (A11, E04)" },
   { call: "send", code: "WSAEFAULT", reason: "what is no bytes does not decode (E10), as in sendto" },
   { call: "recv", code: "WSAEFAULT", reason: "a length can be negative or a fraction, which does not decode (E10)" },
-  { call: "recvfrom", code: "WSAEFAULT", reason: "a length can be negative or a fraction, which does not decode (E10)" }
+  {
+    call: "recvfrom",
+    code: "WSAEFAULT",
+    reason: "a length can be negative or a fraction, which does not decode (E10)"
+  },
+  { call: "shutdown", code: "WSAEHOSTUNREACH", reason: "a connection that broke so says so (A10, R21)" },
+  { call: "shutdown", code: "WSAENETRESET", reason: "a connection that broke so says so (A10, R21)" },
+  { call: "shutdown", code: "WSAENETUNREACH", reason: "a connection that broke so says so (A10, R21)" },
+  { call: "shutdown", code: "WSAETIMEDOUT", reason: "a connection that broke so says so (A10, R21)" }
 ] as const satisfies ReadonlyArray<{ readonly call: Call; readonly code: Code; readonly reason: string }>
 
 /**

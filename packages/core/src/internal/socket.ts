@@ -904,6 +904,8 @@ export class Socket implements Provider.Sink {
       this.capabilities
     )
     if (decision._tag === "Fail") return this.fault("closesocket", decision, "request")
+    this.closeNow()
+    // What is left of it in its caller's scope goes too.
     return Scope.close(this.scope, Exit.void)
   }
 
