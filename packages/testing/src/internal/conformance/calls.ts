@@ -513,7 +513,14 @@ const a09 = [
     yield* F.equal("bytes taken by send", yield* Winsock.send(s, F.text("x")), 1)
     yield* F.fails("recv", "WSAECONNRESET", Winsock.recv(s))
     yield* F.nonBlocking(s)
+    yield* F.turn
     yield* F.fails("recv again", "WSAEWOULDBLOCK", Winsock.recv(s))
+    yield* Winsock.send(s, F.text("x"))
+    yield* F.turn
+    yield* F.blocking(s)
+    yield* F.fails("recv of what was reported before", "WSAECONNRESET", Winsock.recv(s))
+    yield* F.nonBlocking(s)
+    yield* F.fails("recv after that", "WSAEWOULDBLOCK", Winsock.recv(s))
     for (let i = 0; i < 10; i++) yield* F.equal("bytes taken by send", yield* Winsock.send(s, F.text("x")), 1)
     yield* F.equal("getpeername", yield* Winsock.getpeername(s), dead)
     const alive = yield* F.bound(family, "datagram")

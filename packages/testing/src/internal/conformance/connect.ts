@@ -22,6 +22,7 @@ const threeDatagrams = (family: F.Family) =>
 
 const noMoreDatagrams = (s: Winsock.Socket) =>
   Effect.gen(function*() {
+    yield* F.turn
     yield* F.nonBlocking(s)
     yield* F.fails("a receive with nothing more to come", "WSAEWOULDBLOCK", Winsock.recvfrom(s))
     yield* F.blocking(s)
@@ -282,56 +283,75 @@ const r08 = F.each("R08", F.inet, "connecting again changes the default destinat
   yield* F.nextIs("what is received", socket, "now")
 })
 
-const r09 = [
-  ...F.each("R09", F.inet, "a first connect discards what was queued, also from the new peer", function*(family) {
-    const { address, peer, socket, stranger } = yield* threeDatagrams(family)
-    yield* Winsock.sendto(stranger.socket, F.text("old, of a stranger"), address)
-    yield* Winsock.sendto(peer.socket, F.text("old, of the peer"), address)
-    yield* Winsock.WSAConnect(socket, peer.address)
-    yield* Winsock.sendto(stranger.socket, F.text("new, of a stranger"), address)
-    yield* Winsock.sendto(peer.socket, F.text("new, of the peer"), address)
-    yield* F.nextIs("the first datagram", socket, "new, of the peer")
-    yield* noMoreDatagrams(socket)
-  }),
-  ...F.each("R09", F.inet, "what has been queued is seen without a connect, and is gone after one", function*(family) {
-    const { address, peer, socket, stranger } = yield* threeDatagrams(family)
-    yield* Winsock.sendto(stranger.socket, F.text("1"), address)
-    yield* Winsock.sendto(peer.socket, F.text("2"), address)
-    yield* Winsock.sendto(peer.socket, F.text("3"), address)
-    yield* F.nextIs("the first", socket, "1")
-    yield* F.nextIs("the second", socket, "2")
-    yield* Winsock.WSAConnect(socket, peer.address)
-    yield* Winsock.sendto(peer.socket, F.text("4"), address)
-    yield* F.nextIs("after the connect", socket, "4")
-  }),
-  ...F.each("R09", F.inet, "another name discards what the old peer had sent", function*(family) {
-    const { address, peer, socket, stranger: other } = yield* threeDatagrams(family)
-    yield* Winsock.WSAConnect(socket, peer.address)
-    yield* Winsock.sendto(peer.socket, F.text("of the old peer"), address)
-    yield* Winsock.WSAConnect(socket, other.address)
-    yield* Winsock.sendto(other.socket, F.text("of the new peer"), address)
-    yield* F.nextIs("the first datagram", socket, "of the new peer")
-    yield* noMoreDatagrams(socket)
-  }),
-  ...F.each("R09", F.inet, "the same name keeps what was queued", function*(family) {
-    const { address, peer, socket } = yield* threeDatagrams(family)
-    yield* Winsock.WSAConnect(socket, peer.address)
-    yield* Winsock.sendto(peer.socket, F.text("before"), address)
-    yield* Winsock.WSAConnect(socket, peer.address)
-    yield* Winsock.sendto(peer.socket, F.text("after"), address)
-    yield* F.nextIs("the first datagram", socket, "before")
-    yield* F.nextIs("the second datagram", socket, "after")
-  }),
-  ...F.each("R09", F.inet, "dis-connecting discards what was queued", function*(family) {
-    const { address, peer, socket, stranger } = yield* threeDatagrams(family)
-    yield* Winsock.WSAConnect(socket, peer.address)
-    yield* Winsock.sendto(peer.socket, F.text("before"), address)
-    yield* Winsock.WSAConnect(socket, F.wildcard(family))
-    yield* Winsock.sendto(stranger.socket, F.text("after"), address)
-    yield* F.nextIs("the first datagram", socket, "after")
-    yield* noMoreDatagrams(socket)
-  })
-]
+/** What was queued may wait in the stack, or may have been taken off it: it is discarded, or kept, all the same. */
+const r09 = (["in the stack", "above it"] as const).flatMap((queued) => {
+  const wait = queued === "above it" ? F.turn : Effect.void
+  return [
+    F.each(
+      "R09",
+      F.inet,
+      `a first connect discards what was queued, also from the new peer, queued ${queued}`,
+      function*(family) {
+        const { address, peer, socket, stranger } = yield* threeDatagrams(family)
+        yield* Winsock.sendto(stranger.socket, F.text("old, of a stranger"), address)
+        yield* Winsock.sendto(peer.socket, F.text("old, of the peer"), address)
+        yield* wait
+        yield* Winsock.WSAConnect(socket, peer.address)
+        yield* Winsock.sendto(stranger.socket, F.text("new, of a stranger"), address)
+        yield* Winsock.sendto(peer.socket, F.text("new, of the peer"), address)
+        yield* F.nextIs("the first datagram", socket, "new, of the peer")
+        yield* noMoreDatagrams(socket)
+      }
+    ),
+    F.each(
+      "R09",
+      F.inet,
+      `what has been queued is seen without a connect, and is gone after one, queued ${queued}`,
+      function*(family) {
+        const { address, peer, socket, stranger } = yield* threeDatagrams(family)
+        yield* Winsock.sendto(stranger.socket, F.text("1"), address)
+        yield* Winsock.sendto(peer.socket, F.text("2"), address)
+        yield* Winsock.sendto(peer.socket, F.text("3"), address)
+        yield* F.nextIs("the first", socket, "1")
+        yield* F.nextIs("the second", socket, "2")
+        yield* wait
+        yield* Winsock.WSAConnect(socket, peer.address)
+        yield* Winsock.sendto(peer.socket, F.text("4"), address)
+        yield* F.nextIs("after the connect", socket, "4")
+      }
+    ),
+    F.each("R09", F.inet, `another name discards what the old peer had sent, queued ${queued}`, function*(family) {
+      const { address, peer, socket, stranger: other } = yield* threeDatagrams(family)
+      yield* Winsock.WSAConnect(socket, peer.address)
+      yield* Winsock.sendto(peer.socket, F.text("of the old peer"), address)
+      yield* wait
+      yield* Winsock.WSAConnect(socket, other.address)
+      yield* Winsock.sendto(other.socket, F.text("of the new peer"), address)
+      yield* F.nextIs("the first datagram", socket, "of the new peer")
+      yield* noMoreDatagrams(socket)
+    }),
+    F.each("R09", F.inet, `the same name keeps what was queued, queued ${queued}`, function*(family) {
+      const { address, peer, socket } = yield* threeDatagrams(family)
+      yield* Winsock.WSAConnect(socket, peer.address)
+      yield* Winsock.sendto(peer.socket, F.text("before"), address)
+      yield* wait
+      yield* Winsock.WSAConnect(socket, peer.address)
+      yield* Winsock.sendto(peer.socket, F.text("after"), address)
+      yield* F.nextIs("the first datagram", socket, "before")
+      yield* F.nextIs("the second datagram", socket, "after")
+    }),
+    F.each("R09", F.inet, `dis-connecting discards what was queued, queued ${queued}`, function*(family) {
+      const { address, peer, socket, stranger } = yield* threeDatagrams(family)
+      yield* Winsock.WSAConnect(socket, peer.address)
+      yield* Winsock.sendto(peer.socket, F.text("before"), address)
+      yield* wait
+      yield* Winsock.WSAConnect(socket, F.wildcard(family))
+      yield* Winsock.sendto(stranger.socket, F.text("after"), address)
+      yield* F.nextIs("the first datagram", socket, "after")
+      yield* noMoreDatagrams(socket)
+    })
+  ].flat()
+})
 
 const broadcast = (id: string) => [
   F.row(id, "a datagram connect to a broadcast address without SO_BROADCAST fails with WSAEACCES", function*() {
@@ -593,6 +613,24 @@ const r21 = [
       yield* isBroken(s, "WSAECONNRESET", address)
     }
   ),
+  ...F.each(
+    "R21",
+    F.families,
+    "what came before is received also when the reset is known already",
+    function*(family) {
+      const sent = F.pattern(50_000)
+      const { address, crash } = yield* F.world((world) => world.crashing(family, sent, "told"))
+      const s = yield* F.make(family)
+      yield* Winsock.WSAConnect(s, address)
+      yield* F.receives("the head", s, sent.subarray(0, 10_000))
+      yield* F.receives("the middle", s, sent.subarray(10_000, 49_000))
+      yield* crash
+      yield* F.untilBroken(s)
+      yield* F.fails("WSAConnect", "WSAEISCONN", Winsock.WSAConnect(s, address))
+      yield* F.receives("what is left", s, sent.subarray(49_000))
+      yield* isBroken(s, "WSAECONNRESET", address)
+    }
+  ),
   ...F.each("R21", F.families, "bytes and reset that arrive together are told in that order", function*(family) {
     const sent = F.pattern(5000)
     const { address, crash } = yield* F.world((world) => world.crashing(family, sent, "at once"))
@@ -801,10 +839,19 @@ const r27 = [
   ...F.each("R27", F.families, "bytes of a non-blocking send may be overwritten at once", function*(family) {
     const { client, server } = yield* F.pair(family)
     yield* F.nonBlocking(client)
-    const buffer = F.pattern(60_000)
-    const taken = yield* Winsock.send(client, buffer)
+    const sent = F.pattern(64 * 1024 * 1024)
+    const buffer = new Uint8Array(50_000)
+    let taken = 0
+    const full = yield* Effect.suspend(() => {
+      buffer.set(sent.subarray(taken, taken + buffer.length))
+      return Effect.map(Winsock.send(client, buffer), (part) => {
+        taken += part
+        buffer.fill(0xee)
+      })
+    }).pipe(Effect.forever, Effect.flip)
+    yield* F.equal("when there is no room", full._tag, "WSAEWOULDBLOCK")
     buffer.fill(0xee)
-    yield* F.receives("what arrived", server, F.pattern(60_000).subarray(0, taken))
+    yield* F.receives("what arrived", server, sent.subarray(0, taken))
   }),
   ...F.each("R27", F.inet, "bytes of a datagram may be overwritten once it was sent", function*(family) {
     const receiver = yield* F.bound(family, "datagram")

@@ -174,6 +174,20 @@ export const receives = (what: string, s: Winsock.Socket, expected: Uint8Array):
 export const nextIs = (what: string, s: Winsock.Socket, expected: string): Effect.Effect<void, Failure> =>
   Effect.flatMap(Winsock.recvfrom(s), ({ bytes }) => equal(what, words(bytes), expected))
 
+/**
+ * Lets what has arrived below be told above. It is no wait for anything: a case holds whether it was told or not, and
+ * with this both can be met.
+ */
+export const turn = Effect.andThen(Effect.yieldNow, Effect.yieldNow)
+
+/** Waits until a stream knows that it broke, without taking what came before. */
+export const untilBroken = (s: Winsock.Socket): Effect.Effect<void> =>
+  Winsock.send(s, new Uint8Array(0)).pipe(
+    Effect.andThen(turn),
+    Effect.forever,
+    Effect.catchCause(() => Effect.void)
+  )
+
 /** The peer of a stream gave up amid so many bytes: it is reset, or ends early where the transport knows no reset. */
 export const isCutOff = (s: Winsock.Socket, family: Family, length: number): Effect.Effect<void, Failure> =>
   Effect.gen(function*() {
