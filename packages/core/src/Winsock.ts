@@ -760,6 +760,7 @@ export const sendto = (
 
 const defaultLength = 65_536
 
+// What it gives follows from what it is given: the overloads below say how.
 const receive = <A>(
   call: "recv" | "recvfrom",
   s: Socket,
@@ -808,7 +809,7 @@ const receive = <A>(
 export const recv: {
   (s: Socket, buffer: Uint8Array): Effect.Effect<number, WsaError.RecvError>
   (s: Socket, length?: number): Effect.Effect<Uint8Array, WsaError.RecvError>
-} = ((s: Socket, into: Uint8Array | number = defaultLength) => receive("recv", s, into)) as any
+} = <A>(s: Socket, into: Uint8Array | number = defaultLength) => receive<A>("recv", s, into)
 
 /**
  * Receives as {@link recv} does, and tells from whom; also on a datagram socket that was dis-connected (R07).
@@ -843,7 +844,7 @@ export const recvfrom: {
     s: Socket,
     length?: number
   ): Effect.Effect<{ readonly bytes: Uint8Array; readonly from: SocketAddress.SocketAddress }, WsaError.RecvfromError>
-} = ((s: Socket, into: Uint8Array | number = defaultLength) => receive("recvfrom", s, into)) as any
+} = <A>(s: Socket, into: Uint8Array | number = defaultLength) => receive<A>("recvfrom", s, into)
 
 /**
  * Ends one direction of a socket, or both; the other one goes on.
