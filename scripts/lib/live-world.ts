@@ -182,21 +182,25 @@ const dead = (family: "IPv4" | "IPv6"): World.Making<Address> =>
     )
   )
 
-const together =
-  "libuv says \"end\" where the last bytes and the reset have both come before it looks (NodeProvider, what Node cannot do)"
-
 const crashing = (family: Family, bytes: Uint8Array, when: "told" | "at once"): World.Making<World.Crashing> => {
   if (family === "Unix") return World.notHere("a Unix-domain connection has no reset")
-  if (when === "at once") return World.notHere(together)
   return Effect.gen(function*() {
     let ready!: (socket: net.Socket) => void
-    const sent = new Promise<net.Socket>((resolve) => {
+    const called = new Promise<net.Socket>((resolve) => {
       ready = resolve
     })
     const address = yield* serve(family, (socket) => {
-      socket.write(bytes, () => ready(socket))
+      if (when === "told") socket.write(bytes, () => ready(socket))
+      else ready(socket)
     })
-    const crash = Effect.map(Effect.promise(() => sent), (socket) => void socket.resetAndDestroy())
+    const crash = Effect.promise(async () => {
+      const socket = await called
+      if (when === "at once") {
+        // The kernel takes the bytes, and the reset follows in the same turn: the other end has looked at neither.
+        await new Promise<void>((resolve) => void socket.write(bytes, () => resolve()))
+      }
+      socket.resetAndDestroy()
+    })
     return { address, crash }
   })
 }
