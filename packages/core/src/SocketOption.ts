@@ -168,6 +168,11 @@ export const SO_REUSEADDR: Settable<boolean> = settable("SO_REUSEADDR")
  * Whether nobody else may have the address of this socket; `false` at first. Set before bind, WSAEINVAL afterwards
  * or together with SO_REUSEADDR. (A14)
  *
+ * **Gotchas**
+ *
+ * It is kept among the sockets of one instance. Whether other programs are kept off too, the provider says with
+ * `exclusiveBind` of its capabilities.
+ *
  * **Example** (Naming the option)
  *
  * ```ts import.meta.vitest

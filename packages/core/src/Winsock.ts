@@ -645,6 +645,11 @@ export const listen = (s: Socket, backlog: number = 128): Effect.Effect<void, Ws
  * does not listen, WSAEOPNOTSUPP on a datagram one, WSAEINTR when the listener is closed meanwhile, WSAEMFILE or
  * WSAENOBUFS where there is no room for one more (A06).
  *
+ * **Gotchas**
+ *
+ * A loop that accepts in one long scope closes each socket itself, with {@link closesocket}, or gives each connection a
+ * scope of its own, with `Effect.scoped`: the sockets live as long as the scope that `accept` is called in.
+ *
  * **Example** (Finding nobody there)
  *
  * ```ts import.meta.vitest
@@ -916,7 +921,8 @@ export const closesocket = (s: Socket): Effect.Effect<void, WsaError.Closesocket
  * **Details**
  *
  * Fails with WSAEINVAL before there is one: before bind, or before the stack has the first attempt to connect. From then
- * on it answers, also while an attempt is pending and after one has failed (A03, R01).
+ * on it answers, also while an attempt is pending and after one has failed (A03, R01). A Unix-domain socket that was not
+ * bound has no name: it fails with WSAEINVAL until it is connected, and then gives the empty path.
  *
  * **Example** (Learning the port that was chosen)
  *

@@ -15,7 +15,7 @@
  * | T25: dissolving the peer loses the port | every port is asked for by its number |
  * | T30: half of an address dissolves the peer | only the absence of a peer does |
  * | T31: a send fails for what an earlier datagram met | it is reported as that, and the datagram is sent again |
- * | R2: a datagram peer with port 0 | accepted; what is sent there vanishes |
+ * | E07: a datagram peer with port 0 | accepted; what is sent there vanishes |
  * | Node's TCP leaves `IPV6_V6ONLY` off for a bound port | an address is bound with what was asked for |
  *
  * | closed by core | how |
@@ -28,14 +28,15 @@
  * | T16: sends and receives while an attempt is pending | the state machine answers |
  * | T33: a closed socket | core knows which are open |
  * | T37: a time-out of sends has no hold on a connect | no such option reaches the socket |
- * | T38: more callers than the backlog has room for | accepted and reset (`boundedBacklog` is `false`) |
  *
  * **What Node cannot do**
  *
  * - Carry data along with a connect, or reserve a quality of service.
  * - Bind exclusively: libuv sets SO_REUSEADDR on every TCP socket, so two may bind one port and only one may listen.
  *   Inside an instance core's table keeps them apart; other programs are kept off only by a listener.
- * - Change the backlog of a listener.
+ * - Change the backlog of a listener, or leave callers beyond it waiting (T38): they are accepted and reset.
+ * - Leave the file of a Unix-domain socket alone: libuv removes what has the path when the socket is closed, whoever made
+ *   it. It also says EACCES where the directory is missing, and a file that is left over is WSAEADDRINUSE.
  * - Say cheaply whether the network is up.
  * - Stop receiving datagrams: what comes while nobody wants any is dropped here instead of in the kernel.
  * - Deliver what a peer sent before its reset when nobody reads and a send meets the reset first: Node closes the socket

@@ -6,7 +6,7 @@
  * Use it in a test that wants the calls to behave and the world to obey: a port that nobody listens on refuses, an
  * address can be made to swallow attempts or to fail them with any code, streams break when told to, and `counts` says
  * whether everything was given back. It is no network model: there is no time, no loss, no latency and no topology.
- * What takes time in a network either happens at once or waits for ever; for anything between there is the simulator.
+ * What takes time in a network either happens at once or waits for ever; what lies between takes a simulator.
  *
  * **Details**
  *

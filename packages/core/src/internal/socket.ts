@@ -203,11 +203,12 @@ export class Socket implements Provider.Sink {
     call: WsaError.Call,
     fault: Fault,
     stage: WsaError.Stage,
-    remote?: SocketAddress.SocketAddress | undefined
+    remote?: SocketAddress.SocketAddress | undefined,
+    local: SocketAddress.SocketAddress | undefined = this.state.local
   ): Effect.Effect<never, any> {
     return Effect.fail(WsaError.forCall(call, fault.code, {
       stage,
-      local: this.state.local,
+      local,
       remote,
       native: fault.native,
       detail: fault.detail
@@ -261,11 +262,11 @@ export class Socket implements Provider.Sink {
       this.capabilities
     )
     const at = name._tag === "InvalidAddress" ? undefined : name
-    if (decision._tag === "Fail") return this.fault(call, decision, "request", at)
+    if (decision._tag === "Fail") return this.fault(call, decision, "request", undefined, at)
     if (decision._tag === "Done" || decision.command._tag !== "bind") return Effect.void
     const { local, reuse, v6Only } = decision.command
     const answer = this.bindHandle(local, { reuse, v6Only }, false)
-    if (answer !== undefined) return this.fault(call, answer, "bind", at)
+    if (answer !== undefined) return this.fault(call, answer, "bind", undefined, at)
     if (this.state.local !== undefined) {
       this.instance.state = InstanceState.claim(this.instance.state, this, this.state.kind, this.state.local, options)
     }
@@ -381,6 +382,14 @@ export class Socket implements Provider.Sink {
   /** What became of the last attempt, for a call that asked or waited for it (R14, R22). */
   outcomeOf(call: WsaError.Call): Effect.Effect<any, any> {
     const result = SocketState.connectResult(this.state, this.instance.facts())
+    if (result === "WSAEALREADY" && this.state.phase._tag === "Connecting") {
+      return this.fault(
+        call,
+        { code: result, detail: "the attempt is still pending" },
+        "connect",
+        this.state.phase.remote
+      )
+    }
     if (typeof result === "string") return this.refuse(call, result, "connect")
     return "failure" in result
       ? this.fault(call, result.failure, "connect", result.remote)
@@ -433,9 +442,14 @@ export class Socket implements Provider.Sink {
   issued(attempt: number): void {
     this.react({ _tag: "issued", attempt })
     if (this.state.phase._tag !== "Connecting" || this.state.phase.attempt !== attempt) return
+    const { remote } = this.state.phase
+    const fault: Fault = {
+      code: "WSAEWOULDBLOCK",
+      detail: "the attempt goes on; connectResult tells what became of it"
+    }
     for (const connector of this.connectors?.filter((connector) => connector.until === "issued") ?? []) {
       if (remove(this.connectors, connector)) {
-        connector.resume(this.refuse(connector.call, "WSAEWOULDBLOCK", "connect"))
+        connector.resume(this.fault(connector.call, fault, "connect", remote))
       }
     }
   }

@@ -601,7 +601,7 @@ const hasOption = (kind: Kind, option: string, capabilities: Capabilities): bool
 }
 
 const noSuchOption = (state: SocketState, option: string): string =>
-  `${option} is unknown, or means nothing to a ${state.kind.family} ${state.kind.type} socket of this provider`
+  `this socket (${state.kind.family} ${state.kind.type}) has no option ${option}, or its provider cannot set it`
 
 const setOption = (state: SocketState, option: string, value: unknown, capabilities: Capabilities): Decision => {
   if (!hasOption(state.kind, option, capabilities)) return fail("WSAENOPROTOOPT", noSuchOption(state, option))

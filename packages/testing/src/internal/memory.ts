@@ -144,7 +144,7 @@ class Request {
     this.listener = listener
     this.handle = handle
     this.attempt = attempt
-    this.caller = new End(handle.local()!)
+    this.caller = new End(handle.local() ?? SocketAddress.unspecified(handle.kind.family))
     this.callee = new End(seenBy(listener.kind.family, attempt.plan.remote))
     this.caller.peer = this.callee
     this.callee.peer = this.caller
@@ -618,11 +618,14 @@ class MemoryHandle implements Provider.Handle {
     if (SocketAddress.isUnspecified(plan.remote) || SocketAddress.portOf(plan.remote) === 0) {
       return Provider.failure("WSAEADDRNOTAVAIL")
     }
-    const failure = this.takeFor(plan)
-    if (failure !== undefined) return failure
-    const local = this.sourceFor(plan.remote)
-    if (this.seat!.reuse && this.isPairTaken(local, plan.remote)) return Provider.failure("WSAEADDRINUSE")
-    this.address = local
+    // A Unix-domain socket that was not bound has no name, neither while it connects nor afterwards.
+    if (this.kind.family !== "Unix" || this.seat !== undefined || plan.local !== undefined) {
+      const failure = this.takeFor(plan)
+      if (failure !== undefined) return failure
+      const local = this.sourceFor(plan.remote)
+      if (this.seat!.reuse && this.isPairTaken(local, plan.remote)) return Provider.failure("WSAEADDRINUSE")
+      this.address = local
+    }
     this.remote = plan.remote
     const attempt: Attempt = {
       plan,
@@ -668,7 +671,7 @@ class MemoryHandle implements Provider.Handle {
   private unconnect(attempt: Attempt): void {
     this.endAttempt(attempt)
     this.remote = undefined
-    if (!this.seat!.chosen) this.address = this.seat!.address
+    if (this.seat !== undefined && !this.seat.chosen) this.address = this.seat.address
   }
 
   refuse(attempt: Attempt, code: WsaError.Code): void {
