@@ -19,6 +19,8 @@ const turns = (count: number) =>
     for (let i = 0; i < count; i++) await setImmediate()
   })
 
+type Call = Effect.Effect<void, { readonly _tag: string }, Scope.Scope>
+
 /** Begins a call, which waits by the time this returns. */
 const begin = <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.forkChild(call, { startImmediately: true })
 
@@ -295,10 +297,10 @@ describe("Stress", () => {
         Effect.asVoid(Winsock.send(client, new Uint8Array(1))),
         Effect.asVoid(Winsock.recvfrom(d.s))
       ]
-      const fibers = yield* Effect.forEach(calls, (call) => begin(Effect.flip(call as Effect.Effect<void, any, any>)))
+      const fibers = yield* Effect.forEach(calls, (call: Call) => begin(Effect.flip(call)))
       yield* turns(2)
       for (const s of [listener, client, d.s]) yield* Winsock.closesocket(s)
-      for (const fiber of fibers) assert.strictEqual(((yield* Fiber.join(fiber)) as any)._tag, "WSAEINTR")
+      for (const fiber of fibers) assert.strictEqual((yield* Fiber.join(fiber))._tag, "WSAEINTR")
       assert.strictEqual((yield* Effect.flip(Effect.forever(Winsock.recv(server))))._tag, "WSAECONNRESET")
     })))
 

@@ -934,7 +934,8 @@ describe("socketState", () => {
         const nameOf = (of: S.SocketState) => of.phase._tag === "Connected" ? of.phase.remote : undefined
         const unnamed = event._tag === "Reacted"
           ? event.outcome._tag === "dissolved" && after !== before
-          : event.decision._tag === "Done" && event.request._tag === "connect"
+          // What has no peer already keeps what is queued when it is dis-connected once more.
+          : event.decision._tag === "Done" && event.request._tag === "connect" && !before.cold.dissolved
         const peerSet = event._tag === "Reacted" && event.outcome._tag === "peerSet" && after !== before
         const [old, now] = [nameOf(before), nameOf(after)]
         const renamed = peerSet && (old === undefined || now === undefined || !SocketAddress.same(old, now))
