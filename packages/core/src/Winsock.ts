@@ -300,7 +300,7 @@ const waitOnSocket = <A, E>(
  * @since 0.1.0
  */
 export const bind = (s: Socket, address: SocketAddress.Input): Effect.Effect<void, WsaError.BindError> =>
-  onSocket("bind", s, (socket) => socket.bind("bind", Internal.nameOf(address)))
+  onSocket("bind", s, (socket) => socket.bind(Internal.nameOf(address)))
 
 /**
  * Connects a socket: WSAConnect without anything that goes along.

@@ -251,7 +251,7 @@ export class Socket implements Provider.Sink {
 
   // -- bind -----------------------------------------------------------------------------------------------------------
 
-  bind(call: WsaError.Call, name: SocketState.Name): Effect.Effect<void, any> {
+  bind(name: SocketState.Name): Effect.Effect<void, any> {
     const options = this.state.cold.options
     const taken = name._tag !== "InvalidAddress" &&
       InstanceState.taken(this.instance.state, this.state.kind, name, options)
@@ -262,11 +262,11 @@ export class Socket implements Provider.Sink {
       this.capabilities
     )
     const at = name._tag === "InvalidAddress" ? undefined : name
-    if (decision._tag === "Fail") return this.fault(call, decision, "request", undefined, at)
+    if (decision._tag === "Fail") return this.fault("bind", decision, "request", undefined, at)
     if (decision._tag === "Done" || decision.command._tag !== "bind") return Effect.void
     const { local, reuse, v6Only } = decision.command
     const answer = this.bindHandle(local, { reuse, v6Only }, false)
-    if (answer !== undefined) return this.fault(call, answer, "bind", undefined, at)
+    if (answer !== undefined) return this.fault("bind", answer, "bind", undefined, at)
     if (this.state.local !== undefined) {
       this.instance.state = InstanceState.claim(this.instance.state, this, this.state.kind, this.state.local, options)
     }
@@ -301,11 +301,9 @@ export class Socket implements Provider.Sink {
     data: SocketState.ConnectData,
     resume: Resume
   ): void | Effect.Effect<void> {
-    const blocking = this.state.blocking
     const decision = SocketState.decide(
-      // A22: a list has begun on a blocking socket, and goes on also where the socket does not block any more (A15).
-      call === "WSAConnectByList" && !blocking ? { ...this.state, blocking: true } : this.state,
-      { _tag: "connect", name, data },
+      this.state,
+      { _tag: "connect", name, data, waits: call === "WSAConnectByList" },
       this.instance.facts(),
       this.capabilities
     )
@@ -319,7 +317,7 @@ export class Socket implements Provider.Sink {
     const command = decision.command
     switch (command._tag) {
       case "connect":
-        this.state = decision.next.blocking === blocking ? decision.next : { ...decision.next, blocking }
+        this.state = decision.next
         return this.attempt(call, command.plan, command.caller, resume)
       case "setPeer":
         return resume(this.setPeer(call, command.peer, command.queue))

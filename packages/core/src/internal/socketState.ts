@@ -188,7 +188,13 @@ export const noConnectData: ConnectData = { callerData: undefined, calleeCapacit
 
 export type Request =
   | { readonly _tag: "bind"; readonly name: Name; readonly taken: boolean }
-  | { readonly _tag: "connect"; readonly name: Name; readonly data: ConnectData }
+  | {
+    readonly _tag: "connect"
+    readonly name: Name
+    readonly data: ConnectData
+    /** A22: a list began on a blocking socket, and waits for each attempt also where FIONBIO was set since (A15). */
+    readonly waits?: boolean
+  }
   | { readonly _tag: "connectByList"; readonly names: ReadonlyArray<Name>; readonly timeoutValid: boolean }
   | { readonly _tag: "cancelConnect"; readonly attempt: number }
   | { readonly _tag: "listen"; readonly backlog: number }
@@ -317,7 +323,7 @@ export const decide = (state: SocketState, request: Request, facts: Facts, capab
       return bind(state, request.name, request.taken)
     case "connect":
       return state.kind.type === "stream"
-        ? connectStream(state, request.name, request.data, capabilities)
+        ? connectStream(state, request, capabilities)
         : connectDatagram(state, request.name, request.data, capabilities)
     case "connectByList":
       return connectByList(state, request.names, request.timeoutValid)
@@ -349,8 +355,12 @@ const bind = (state: SocketState, given: Name, taken: boolean): Decision => {
 }
 
 /** R22 … R26 and the order of errors, for streams. */
-const connectStream = (state: SocketState, given: Name, data: ConnectData, capabilities: Capabilities): Decision => {
-  const remote = decodeName(state, given)
+const connectStream = (
+  state: SocketState,
+  { data, name, waits }: Extract<Request, { readonly _tag: "connect" }>,
+  capabilities: Capabilities
+): Decision => {
+  const remote = decodeName(state, name)
   if (remote._tag === "Fail") return remote
   switch (state.phase._tag) {
     case "Listening":
@@ -370,7 +380,7 @@ const connectStream = (state: SocketState, given: Name, data: ConnectData, capab
   const wrong = checkConnectData(state, data, capabilities)
   if (wrong !== undefined) return wrong
   const attempt = state.attempts + 1
-  const caller = state.blocking ? "blocking" : "nonblocking"
+  const caller = state.blocking || waits === true ? "blocking" : "nonblocking"
   return {
     _tag: "Run",
     next: {
