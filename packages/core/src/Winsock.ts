@@ -772,10 +772,14 @@ const receive = <A>(
   into: Uint8Array | number
 ): Effect.Effect<A, WsaError.RecvError & WsaError.RecvfromError> =>
   waitOnSocket(call, s, (socket, resume) => {
-    if (into instanceof Uint8Array) return socket.receive(call, into, into.length, resume)
-    if (!Number.isInteger(into) || into < 0) return resume(notBytes(socket, call))
-    return socket.receive(call, undefined, into, resume)
+    if (into instanceof Uint8Array) {
+      return socket.receive({ call, into, lend: undefined, maximum: into.length, resume })
+    }
+    if (!isLength(into)) return resume(notBytes(socket, call))
+    return socket.receive({ call, into: undefined, lend: undefined, maximum: into, resume })
   })
+
+const isLength = (length: unknown): length is number => Number.isInteger(length) && (length as number) >= 0
 
 /**
  * Receives what has arrived: into the caller's buffer, or as bytes of its own.
@@ -815,6 +819,56 @@ export const recv: {
   (s: Socket, buffer: Uint8Array): Effect.Effect<number, WsaError.RecvError>
   (s: Socket, length?: number): Effect.Effect<Uint8Array, WsaError.RecvError>
 } = <A>(s: Socket, into: Uint8Array | number = defaultLength) => receive<A>("recv", s, into)
+
+/**
+ * Receives as {@link recv} does, but lends the bytes to a function instead of copying them, and gives what it answers.
+ *
+ * **When to use**
+ *
+ * Use where bytes are looked at once and not kept, such as by a parser, a hash, or a sink that copies them anyway.
+ *
+ * **Details**
+ *
+ * The function is called once, with what has arrived, up to `length` bytes; where `length` is absent, with all that came
+ * in one piece. No bytes are the orderly end of a stream, for good. A call that waits lends what the provider delivers,
+ * with no copy in between. It fails as `recv` does; a datagram that is longer than `length` fails with WSAEMSGSIZE, its
+ * head in the error, and the function is not called. Where the function throws, that is a defect, and the bytes are taken.
+ *
+ * **Gotchas**
+ *
+ * - The bytes are lent for that call only (R27): whoever keeps the view finds other bytes in it later.
+ * - The function is called in the middle of a delivery. It computes; it runs no Effect, above all none on this socket.
+ *
+ * **Example** (Counting lines without a copy)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const s = yield* Winsock.socket({ family: "IPv4", type: "datagram" })
+ *   yield* Winsock.bind(s, "127.0.0.1:5353")
+ *   yield* Winsock.sendto(s, new TextEncoder().encode("one\ntwo\n"), "127.0.0.1:5353")
+ *   return yield* Winsock.recvLent(s, (lent) => lent.filter((byte) => byte === 10).length)
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => 2
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const recvLent = <A>(
+  s: Socket,
+  f: (lent: Uint8Array) => A,
+  length: number = Infinity
+): Effect.Effect<A, WsaError.RecvError> =>
+  waitOnSocket("recv", s, (socket, resume) => {
+    if (typeof f !== "function") return resume(socket.undecodable("recv", "expected a function that takes the bytes"))
+    if (length !== Infinity && !isLength(length)) return resume(notBytes(socket, "recv"))
+    return socket.receive({ call: "recv", into: undefined, lend: f, maximum: length, resume })
+  })
 
 /**
  * Receives as {@link recv} does, and tells from whom; also on a datagram socket that was dis-connected (R07).

@@ -39,6 +39,9 @@ describe("Winsock", () => {
         WsaError.ErrorOf<"recvfrom">
       >
     >()
+    expect(Winsock.recvLent(s, (lent) => lent.length, 16)).type.toBe<
+      Effect.Effect<number, WsaError.ErrorOf<"recv">>
+    >()
     expect(Winsock.shutdown(s, "send")).type.toBe<Effect.Effect<void, WsaError.ErrorOf<"shutdown">>>()
     expect(Winsock.closesocket(s)).type.toBe<Effect.Effect<void, WsaError.ErrorOf<"closesocket">>>()
     expect(Winsock.getsockname(s)).type.toBe<

@@ -67,6 +67,15 @@ export class ByteQueue {
     return taken
   }
 
+  /** Bytes of one piece as they lie here: nothing writes over them, and the receiver does not keep them. */
+  lend(maximum: number): Uint8Array {
+    if (this.length === 0) return nothing
+    const piece = this.pieces[0]!
+    const lent = piece.subarray(this.offset, Math.min(piece.length, this.offset + maximum))
+    this.advance(piece, lent.length)
+    return lent
+  }
+
   clear(): void {
     this.pieces = []
     this.offset = 0

@@ -43,9 +43,11 @@ interface Connector {
   readonly resume: Resume
 }
 
-interface Receiver {
+/** A receive: its bytes go into the caller's buffer, are lent to a function, or are the caller's to keep. */
+export interface Receiver {
   readonly call: "recv" | "recvfrom"
   readonly into: Uint8Array | undefined
+  readonly lend: ((lent: Uint8Array) => unknown) | undefined
   readonly maximum: number
   readonly resume: Resume
 }
@@ -565,13 +567,7 @@ export class Socket implements Provider.Sink {
 
   // -- receive --------------------------------------------------------------------------------------------------------
 
-  receive(
-    call: "recv" | "recvfrom",
-    into: Uint8Array | undefined,
-    maximum: number,
-    resume: Resume
-  ): void | Effect.Effect<void> {
-    const receiver: Receiver = { call, into, maximum, resume }
+  receive(receiver: Receiver): void | Effect.Effect<void> {
     // While those that wait are being served, what there is belongs to the first of them.
     const behind = this.state.blocking && this.receivers !== undefined && this.receivers.length > 0 &&
       (this.bytes ?? this.messages)!.length > 0
@@ -625,21 +621,29 @@ export class Socket implements Provider.Sink {
       : SocketAddress.unspecified(this.kind.family)
   }
 
-  /** The answer of a receive: `bytes` is what the caller keeps, or its own buffer's first `length`. */
+  /** The answer of a receive: `bytes` is what the caller keeps, what it is lent, or its own buffer's first `length`. */
   private received(
     receiver: Receiver,
     bytes: Uint8Array,
     length: number,
     from: SocketAddress.SocketAddress
   ): Effect.Effect<any> {
+    if (receiver.lend !== undefined) {
+      try {
+        return Effect.succeed(receiver.lend(bytes))
+      } catch (error) {
+        return Effect.die(error)
+      }
+    }
     if (receiver.call === "recv") return Effect.succeed(receiver.into === undefined ? bytes : length)
     return Effect.succeed(receiver.into === undefined ? { bytes, from } : { length, from })
   }
 
   private takeBytes(receiver: Receiver, queue: ByteQueue): Effect.Effect<any, any> {
     const from = this.peer()
-    const bytes = receiver.into === undefined ? queue.take(receiver.maximum) : receiver.into
-    const length = receiver.into === undefined ? bytes.length : queue.takeInto(receiver.into)
+    const { into, lend, maximum } = receiver
+    const bytes = into ?? (lend === undefined ? queue.take(maximum) : queue.lend(maximum))
+    const length = into === undefined ? bytes.length : queue.takeInto(into)
     this.restart(queue.length <= streamWindow / 2, streamWindow - queue.length)
     return this.received(receiver, bytes, length, from)
   }
@@ -663,7 +667,7 @@ export class Socket implements Provider.Sink {
     const head = length === bytes.length ? bytes : bytes.subarray(0, length)
     let kept = head
     if (receiver.into !== undefined) receiver.into.set(head)
-    else if (lent || head !== bytes) kept = new Uint8Array(head)
+    else if (head !== bytes || (lent && receiver.lend === undefined)) kept = new Uint8Array(head)
     if (length === bytes.length) return this.received(receiver, kept, length, from)
     return Effect.fail(WsaError.forCall(receiver.call, "WSAEMSGSIZE", {
       stage: "receive",
@@ -713,8 +717,8 @@ export class Socket implements Provider.Sink {
     const length = Math.min(receiver.maximum, lent.length)
     const head = length === lent.length ? lent : lent.subarray(0, length)
     let kept = head
-    if (receiver.into === undefined) kept = new Uint8Array(head)
-    else receiver.into.set(head)
+    if (receiver.into !== undefined) receiver.into.set(head)
+    else if (receiver.lend === undefined) kept = new Uint8Array(head)
     if (length < lent.length) queue.push(lent.subarray(length))
     this.delivering = true
     receiver.resume(this.received(receiver, kept, length, this.peer()))

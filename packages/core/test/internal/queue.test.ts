@@ -45,6 +45,17 @@ describe("ByteQueue", () => {
     assert.strictEqual(queue.takeInto(target), 0)
   })
 
+  it("R27: lend gives the bytes as they lie there, one piece at a time, and takes them", () => {
+    const queue = new ByteQueue()
+    queue.push(bytes(1, 2, 3))
+    queue.push(bytes(4))
+    assert.deepStrictEqual(queue.lend(2), bytes(1, 2))
+    assert.deepStrictEqual(queue.lend(Infinity), bytes(3))
+    assert.strictEqual(queue.length, 1)
+    assert.deepStrictEqual(queue.lend(Infinity), bytes(4))
+    assert.deepStrictEqual(queue.lend(Infinity), bytes())
+  })
+
   it("clear leaves nothing, not even the rest of a piece", () => {
     const queue = new ByteQueue()
     queue.push(bytes(1, 2, 3))
