@@ -769,17 +769,48 @@ const defaultLength = 65_536
 const receive = <A>(
   call: "recv" | "recvfrom",
   s: Socket,
-  into: Uint8Array | number
+  into: Uint8Array | number,
+  flags: number
 ): Effect.Effect<A, WsaError.RecvError & WsaError.RecvfromError> =>
   waitOnSocket(call, s, (socket, resume) => {
+    const wrong = flags === 0 ? undefined : SocketState.checkReceiveFlags(flags)
+    if (wrong !== undefined) return resume(socket.wrongArgument(call, wrong))
+    const peek = flags === MSG_PEEK
     if (into instanceof Uint8Array) {
-      return socket.receive({ call, into, lend: undefined, maximum: into.length, resume })
+      return socket.receive({ call, into, lend: undefined, maximum: into.length, peek, resume })
     }
     if (!isLength(into)) return resume(notBytes(socket, call))
-    return socket.receive({ call, into: undefined, lend: undefined, maximum: into, resume })
+    return socket.receive({ call, into: undefined, lend: undefined, maximum: into, peek, resume })
   })
 
 const isLength = (length: unknown): length is number => Number.isInteger(length) && (length as number) >= 0
+
+/**
+ * The flag of {@link recv} and {@link recvfrom} that looks at what has arrived without taking it.
+ *
+ * **Example** (Looking before taking)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const s = yield* Winsock.socket({ family: "IPv4", type: "datagram" })
+ *   yield* Winsock.bind(s, "127.0.0.1:5353")
+ *   yield* Winsock.sendto(s, new Uint8Array(3), "127.0.0.1:5353")
+ *   const seen = yield* Winsock.recv(s, 16, Winsock.MSG_PEEK)
+ *   const taken = yield* Winsock.recv(s, 16)
+ *   return [seen.length, taken.length]
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => [3, 3]
+ * ```
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const MSG_PEEK: number = SocketState.peekFlag
 
 /**
  * Receives what has arrived: into the caller's buffer, or as bytes of its own.
@@ -793,6 +824,10 @@ const isLength = (length: unknown): length is number => Number.isInteger(length)
  * before, then fails with the breaking code (R21). Fails with WSAENOTCONN on an unconnected stream and on a datagram
  * socket that was dis-connected (R07), WSAEINVAL on an unbound datagram socket, WSAESHUTDOWN after the direction was shut
  * down, WSAECONNRESET once after a datagram met a dead port, WSAEINTR when the socket is closed meanwhile (A08, A09).
+ *
+ * With {@link MSG_PEEK} as `flags` it looks and takes nothing: it waits and fails in the same way, keeps its place among
+ * the calls that wait, and a datagram that is too long stays too. There is no out-of-band data: MSG_OOB and MSG_WAITALL
+ * fail with WSAEOPNOTSUPP, any other flag with WSAEINVAL.
  *
  * **Example** (Receiving into a buffer)
  *
@@ -816,9 +851,9 @@ const isLength = (length: unknown): length is number => Number.isInteger(length)
  * @since 0.1.0
  */
 export const recv: {
-  (s: Socket, buffer: Uint8Array): Effect.Effect<number, WsaError.RecvError>
-  (s: Socket, length?: number): Effect.Effect<Uint8Array, WsaError.RecvError>
-} = <A>(s: Socket, into: Uint8Array | number = defaultLength) => receive<A>("recv", s, into)
+  (s: Socket, buffer: Uint8Array, flags?: number): Effect.Effect<number, WsaError.RecvError>
+  (s: Socket, length?: number, flags?: number): Effect.Effect<Uint8Array, WsaError.RecvError>
+} = <A>(s: Socket, into: Uint8Array | number = defaultLength, flags: number = 0) => receive<A>("recv", s, into, flags)
 
 /**
  * Receives as {@link recv} does, but lends the bytes to a function instead of copying them, and gives what it answers.
@@ -867,7 +902,7 @@ export const recvLent = <A>(
   waitOnSocket("recv", s, (socket, resume) => {
     if (typeof f !== "function") return resume(socket.undecodable("recv", "expected a function that takes the bytes"))
     if (length !== Infinity && !isLength(length)) return resume(notBytes(socket, "recv"))
-    return socket.receive({ call: "recv", into: undefined, lend: f, maximum: length, resume })
+    return socket.receive({ call: "recv", into: undefined, lend: f, maximum: length, peek: false, resume })
   })
 
 /**
@@ -897,13 +932,16 @@ export const recvLent = <A>(
 export const recvfrom: {
   (
     s: Socket,
-    buffer: Uint8Array
+    buffer: Uint8Array,
+    flags?: number
   ): Effect.Effect<{ readonly length: number; readonly from: SocketAddress.SocketAddress }, WsaError.RecvfromError>
   (
     s: Socket,
-    length?: number
+    length?: number,
+    flags?: number
   ): Effect.Effect<{ readonly bytes: Uint8Array; readonly from: SocketAddress.SocketAddress }, WsaError.RecvfromError>
-} = <A>(s: Socket, into: Uint8Array | number = defaultLength) => receive<A>("recvfrom", s, into)
+} = <A>(s: Socket, into: Uint8Array | number = defaultLength, flags: number = 0) =>
+  receive<A>("recvfrom", s, into, flags)
 
 /**
  * Ends one direction of a socket, or both; the other one goes on.

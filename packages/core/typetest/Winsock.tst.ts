@@ -39,6 +39,8 @@ describe("Winsock", () => {
         WsaError.ErrorOf<"recvfrom">
       >
     >()
+    expect(Winsock.recv(s, bytes, Winsock.MSG_PEEK)).type.toBe<Effect.Effect<number, WsaError.ErrorOf<"recv">>>()
+    expect(Winsock.recv(s, 4, Winsock.MSG_PEEK)).type.toBe<Effect.Effect<Uint8Array, WsaError.ErrorOf<"recv">>>()
     expect(Winsock.recvLent(s, (lent) => lent.length, 16)).type.toBe<
       Effect.Effect<number, WsaError.ErrorOf<"recv">>
     >()

@@ -100,7 +100,9 @@ const calls = (
     () => ["sendto", Winsock.sendto(s, bytes, name)],
     () => ["recv", Winsock.recv(s, dice.pick([0, 1, 1000, 65536]))],
     () => ["recv", Winsock.recv(s, bytes)],
-    () => ["recvfrom", Winsock.recvfrom(s, dice.pick([0, 1, 1000, 65536]))],
+    () => ["recv", Winsock.recvLent(s, (lent) => lent.length, dice.pick([0, 1, 1000, 65536]))],
+    () => ["recv", Winsock.recv(s, dice.pick([0, 1, 1000, 65536]), Winsock.MSG_PEEK)],
+    () => ["recvfrom", Winsock.recvfrom(s, dice.pick([0, 1, 1000, 65536]), dice.pick([0, Winsock.MSG_PEEK]))],
     () => ["shutdown", Winsock.shutdown(s, dice.pick(["send", "receive", "both"]))],
     () => ["getsockname", Winsock.getsockname(s)],
     () => ["getpeername", Winsock.getpeername(s)],
@@ -204,7 +206,9 @@ const oneStream = (seed: number) =>
         const ticket = nextTicket++
         const into = dice.chance(50) ? new Uint8Array(dice.pick([1, 10, 5000])) : undefined
         const call = into === undefined
-          ? Winsock.recv(server, dice.pick([1, 10, 5000, 65536]))
+          ? dice.chance(50)
+            ? Winsock.recv(server, dice.pick([1, 10, 5000, 65536]))
+            : Winsock.recvLent(server, (lent) => new Uint8Array(lent), dice.pick([1, 10, 5000, 65536]))
           : Effect.map(Winsock.recv(server, into), (length) => into.subarray(0, length))
         return Effect.map(restore(call), (bytes) => {
           if (bytes.length === 0) {

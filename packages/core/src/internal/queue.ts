@@ -54,6 +54,20 @@ export class ByteQueue {
     return filled
   }
 
+  /** Fills the target from the front as `takeInto` does, and takes nothing. */
+  peekInto(target: Uint8Array): number {
+    let filled = 0
+    let offset = this.offset
+    for (const piece of this.pieces) {
+      if (filled === target.length) break
+      const part = piece.subarray(offset, offset + target.length - filled)
+      target.set(part, filled)
+      filled += part.length
+      offset = 0
+    }
+    return filled
+  }
+
   /** Bytes that the receiver keeps: a whole piece as it is where it fills its buffer, otherwise a copy. */
   take(maximum: number): Uint8Array {
     if (this.length === 0) return nothing
@@ -128,6 +142,11 @@ export class MessageQueue {
     this.messages.push({ _tag: "Soft", failure })
     this.length++
     this.softs++
+  }
+
+  /** What `shift` would give. */
+  first(): Message | undefined {
+    return this.messages[0]
   }
 
   shift(): Message | undefined {

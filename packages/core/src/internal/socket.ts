@@ -49,6 +49,8 @@ export interface Receiver {
   readonly into: Uint8Array | undefined
   readonly lend: ((lent: Uint8Array) => unknown) | undefined
   readonly maximum: number
+  /** MSG_PEEK: what it gets stays. */
+  readonly peek: boolean
   readonly resume: Resume
 }
 
@@ -225,12 +227,15 @@ export class Socket implements Provider.Sink {
     return this.fault(call, { code, detail }, "request")
   }
 
-  /** E10: an argument that is not what it should be; what comes first in the order of errors is said first. */
-  undecodable(call: WsaError.Call, detail: string): Effect.Effect<never, any> {
+  /** An argument that is not what it should be; what comes first in the order of errors is said first. */
+  wrongArgument(call: WsaError.Call, fault: Fault): Effect.Effect<never, any> {
     const code = SocketState.gate(this.state, this.instance.facts())
-    return code === undefined
-      ? this.fault(call, { code: "WSAEFAULT", detail }, "request")
-      : this.refuse(call, code, "request")
+    return code === undefined ? this.fault(call, fault, "request") : this.refuse(call, code, "request")
+  }
+
+  /** E10: an argument that does not decode. */
+  undecodable(call: WsaError.Call, detail: string): Effect.Effect<never, any> {
+    return this.wrongArgument(call, { code: "WSAEFAULT", detail })
   }
 
   private react(outcome: SocketState.Outcome): number {
@@ -641,7 +646,12 @@ export class Socket implements Provider.Sink {
 
   private takeBytes(receiver: Receiver, queue: ByteQueue): Effect.Effect<any, any> {
     const from = this.peer()
-    const { into, lend, maximum } = receiver
+    const { into, lend, maximum, peek } = receiver
+    if (peek) {
+      // As much as there is, whatever pieces it came in: who asks again for more bytes must not be shown the same ones.
+      const seen = into ?? new Uint8Array(Math.min(maximum, queue.length))
+      return this.received(receiver, seen, queue.peekInto(seen), from)
+    }
     const bytes = into ?? (lend === undefined ? queue.take(maximum) : queue.lend(maximum))
     const length = into === undefined ? bytes.length : queue.takeInto(into)
     this.restart(queue.length <= streamWindow / 2, streamWindow - queue.length)
@@ -649,6 +659,9 @@ export class Socket implements Provider.Sink {
   }
 
   private takeMessage(receiver: Receiver): Effect.Effect<any, any> {
+    const first = receiver.peek ? this.messages!.first() : undefined
+    if (first?._tag === "Datagram") return this.message(receiver, first.bytes, first.from, true)
+    // A report is no datagram: it is told once, also to a call that only looks.
     const message = this.messages!.shift()!
     this.restart(this.messages!.credit > 0, this.messages!.credit)
     return message._tag === "Soft"
@@ -674,7 +687,9 @@ export class Socket implements Provider.Sink {
       local: this.state.local,
       remote: from,
       head: receiver.into === undefined ? kept : receiver.into.subarray(0, length),
-      detail: `the datagram is ${bytes.length} bytes, there is room for ${receiver.maximum}; the rest is gone`
+      detail: `the datagram is ${bytes.length} bytes, there is room for ${receiver.maximum}; ${
+        receiver.peek ? "it still waits" : "the rest is gone"
+      }`
     }))
   }
 
@@ -709,7 +724,7 @@ export class Socket implements Provider.Sink {
       queue.push(lent)
       return this.credit()
     }
-    if (lostRoom(receiver)) {
+    if (receiver.peek || lostRoom(receiver)) {
       queue.push(lent)
       return this.handOver(receiver)
     }
@@ -738,7 +753,7 @@ export class Socket implements Provider.Sink {
       queue.push(lent, from)
       return this.credit()
     }
-    if (lostRoom(receiver)) {
+    if (receiver.peek || lostRoom(receiver)) {
       queue.push(lent, from)
       return this.handOver(receiver)
     }

@@ -761,6 +761,22 @@ export const accepting = (state: SocketState, facts: Facts, waiting: boolean): C
 export const holdsCaller = (state: SocketState, waiting: number): boolean =>
   state.phase._tag === "Listening" && waiting < state.phase.backlog
 
+/** MSG_PEEK of recv and recvfrom. */
+export const peekFlag = 2
+
+/** Flags that the reference knows, and that ask for what is not here: MSG_OOB and MSG_WAITALL. */
+const unsupportedFlags = 1 | 8
+
+/** A08, A09: what is wrong with the flags of a receive, as its reference says. */
+export const checkReceiveFlags = (flags: unknown): Fail | undefined => {
+  if (typeof flags !== "number" || (flags & ~(peekFlag | unsupportedFlags)) !== 0 || !Number.isInteger(flags)) {
+    return fail("WSAEINVAL", "flags is 0 or MSG_PEEK")
+  }
+  return (flags & unsupportedFlags) === 0
+    ? undefined
+    : fail("WSAEOPNOTSUPP", "there is no out-of-band data here, and no MSG_WAITALL: flags is 0 or MSG_PEEK")
+}
+
 /**
  * A08, A09, R07, R21: whether a receive takes what is there, has met the end, has to wait, or fails.
  * `buffered`: something has arrived and has not been taken.

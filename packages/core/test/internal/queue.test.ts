@@ -56,6 +56,21 @@ describe("ByteQueue", () => {
     assert.deepStrictEqual(queue.lend(Infinity), bytes())
   })
 
+  it("A08: peekInto shows what takeInto would give, across pieces and from the middle of one", () => {
+    const queue = new ByteQueue()
+    queue.push(bytes(1, 2, 3))
+    queue.push(bytes(4, 5))
+    queue.take(1)
+    const target = new Uint8Array(3)
+    assert.strictEqual(queue.peekInto(target), 3)
+    assert.deepStrictEqual(target, bytes(2, 3, 4))
+    const roomy = new Uint8Array(9)
+    assert.strictEqual(queue.peekInto(roomy), 4)
+    assert.deepStrictEqual(roomy.subarray(0, 5), bytes(2, 3, 4, 5, 0))
+    assert.strictEqual(queue.length, 4)
+    assert.strictEqual(queue.takeInto(roomy), 4)
+  })
+
   it("clear leaves nothing, not even the rest of a piece", () => {
     const queue = new ByteQueue()
     queue.push(bytes(1, 2, 3))
