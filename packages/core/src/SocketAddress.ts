@@ -438,14 +438,38 @@ export const isBroadcast = (address: SocketAddress): boolean =>
  */
 export const same = (a: SocketAddress, b: SocketAddress): boolean => {
   if (a === b) return true
+  if (a._tag === "UnixPathAddress") return b._tag === "UnixPathAddress" && a.path === b.path
+  return b._tag !== "UnixPathAddress" && a.port === b.port && sameHost(a, b)
+}
+
+/**
+ * Returns `true` when two addresses are of one host: equal but for their ports. All Unix-domain paths are of this host.
+ *
+ * **When to use**
+ *
+ * Use to keep what belongs to a host together, as a constrained socket group does (E11).
+ *
+ * **Example** (Comparing hosts)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress } from "@effect-winsock/core"
+ *
+ * const a = SocketAddress.fromInputUnsafe("192.0.2.1:80")
+ * SocketAddress.sameHost(a, SocketAddress.fromInputUnsafe("192.0.2.1:443")) // => true
+ * SocketAddress.sameHost(a, SocketAddress.fromInputUnsafe("192.0.2.2:80")) // => false
+ * ```
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const sameHost = (a: SocketAddress, b: SocketAddress): boolean => {
   switch (a._tag) {
     case "InetAddressV4":
-      return b._tag === "InetAddressV4" && a.port === b.port && a.address[Equal.symbol](b.address)
+      return b._tag === "InetAddressV4" && a.address[Equal.symbol](b.address)
     case "InetAddressV6":
-      return b._tag === "InetAddressV6" && a.port === b.port && a.scopeId === b.scopeId &&
-        a.address[Equal.symbol](b.address)
+      return b._tag === "InetAddressV6" && a.scopeId === b.scopeId && a.address[Equal.symbol](b.address)
     case "UnixPathAddress":
-      return b._tag === "UnixPathAddress" && a.path === b.path
+      return b._tag === "UnixPathAddress"
   }
 }
 

@@ -115,6 +115,22 @@ export const SO_ACCEPTCONN: SocketOption<boolean> = readable("SO_ACCEPTCONN")
 export const SO_CONNECT_TIME: SocketOption<number> = readable("SO_CONNECT_TIME")
 
 /**
+ * The group that the socket is in, 0 for none; other sockets join it by this number. (A01)
+ *
+ * **Example** (Naming the option)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption } from "@effect-winsock/core"
+ *
+ * SocketOption.SO_GROUP_ID.name // => "SO_GROUP_ID"
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const SO_GROUP_ID: SocketOption<number> = readable("SO_GROUP_ID")
+
+/**
  * The longest datagram in bytes that the provider carries. Datagram sockets have it. (A14)
  *
  * **Example** (Naming the option)

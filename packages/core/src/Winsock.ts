@@ -45,13 +45,19 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Events from "./internal/events.ts"
+import * as Instance from "./internal/instance.ts"
 import * as InstanceState from "./internal/instanceState.ts"
+import * as Readiness from "./internal/readiness.ts"
 import * as Internal from "./internal/socket.ts"
 import * as SocketState from "./internal/socketState.ts"
+import type * as NetworkEvent from "./NetworkEvent.ts"
 import type * as Provider from "./Provider.ts"
 import * as Qos from "./Qos.ts"
 import type * as SocketAddress from "./SocketAddress.ts"
@@ -86,27 +92,49 @@ import * as WsaError from "./WsaError.ts"
 export class Winsock extends Context.Service<Winsock, {
   /** The name of the provider. */
   readonly provider: string
-  /** The negotiated version, high byte first: 0x0202 is 2.2. */
+  /** The negotiated version, as {@link MAKEWORD} joins it: 0x0202 is 2.2. */
   readonly version: number
   /** What the provider can do for a kind of socket, before anyone asks it to. */
   readonly capabilities: (kind: Provider.Kind) => Provider.Capabilities
 }>()("@effect-winsock/core/Winsock") {}
 
 // The service as its users see it, and the instance behind it.
-const instances = new WeakMap<Winsock["Service"], Internal.Instance>()
+const instances = new WeakMap<Winsock["Service"], Instance.Instance>()
 
 /**
- * Starts an instance on a provider (WSAStartup, 2.2), and cleans it up when the scope of the layer ends.
+ * Joins the numbers of a version: the major one in the low byte, the minor one in the high byte.
+ *
+ * **Example** (Version 2.1)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ *
+ * Winsock.MAKEWORD(2, 1) // => 0x0102
+ * ```
+ *
+ * @category versions
+ * @since 0.1.0
+ */
+export const MAKEWORD = (major: number, minor: number): number => (major & 0xff) | ((minor & 0xff) << 8)
+
+/**
+ * Starts an instance on a provider (WSAStartup), and cleans it up when the scope of the layer ends.
  *
  * **When to use**
  *
- * Use to make the layer of a provider of your own. Programs take a ready one.
+ * Use to make the layer of a provider of your own, or to ask for a version. Programs take a ready one.
  *
  * **Details**
  *
- * Fails with WSASYSNOTREADY where the provider's network is down (E02). The clean-up closes every socket that is still
- * open, waits until nothing is held any more, and makes every later call fail with WSANOTINITIALISED (E01). Time is that
- * of the Clock that the layer is built with.
+ * The version is 2.2 where none is asked for. One above gives 2.2; one between gives the highest that is not above it;
+ * below 1.0 it fails with WSAVERNOTSUPPORTED (A21). It fails with WSASYSNOTREADY where the provider's network is down
+ * (E02). The clean-up closes every socket that is still open, waits until nothing is held any more, and makes every later
+ * call fail with WSANOTINITIALISED (E01). Time is that of the Clock that the layer is built with.
+ *
+ * **Gotchas**
+ *
+ * An instance of version 1.0 or 1.1 has one blocking call at a time, whichever fiber makes it: while it waits, every other
+ * call of the instance fails with WSAEINPROGRESS (E05), and only {@link WSACancelBlockingCall} ends it early (E04).
  *
  * **Example** (Starting on a provider of one's own)
  *
@@ -116,28 +144,28 @@ const instances = new WeakMap<Winsock["Service"], Internal.Instance>()
  * import { Effect } from "effect"
  *
  * const program = Winsock.Winsock.use((winsock) => Effect.succeed(winsock.version))
- * const layer = Winsock.layer(Memory.make().provider)
- * await Effect.runPromise(program.pipe(Effect.provide(layer))) // => 0x0202
+ * const layer = Winsock.layer(Memory.make().provider, { version: Winsock.MAKEWORD(1, 1) })
+ * await Effect.runPromise(program.pipe(Effect.provide(layer))) // => 0x0101
  * ```
  *
  * @category layers
  * @since 0.1.0
  */
-export const layer = (provider: Provider.Provider): Layer.Layer<Winsock, WsaError.WSAStartupError> =>
+export const layer = (
+  provider: Provider.Provider,
+  options?: { readonly version?: number | undefined }
+): Layer.Layer<Winsock, WsaError.WSAStartupError> =>
   Layer.effect(
     Winsock,
     Effect.gen(function*() {
-      const state = InstanceState.start(provider.network())
-      if (state === "WSASYSNOTREADY") {
-        return yield* Effect.fail(WsaError.forCall("WSAStartup", state, {
-          stage: "request",
-          detail: `the provider "${provider.name}" says that its network is down`
-        }))
-      }
-      const instance = new Internal.Instance(provider, yield* Clock.Clock, state)
+      const state = InstanceState.start(provider.network(), options?.version)
+      if ("_tag" in state) return yield* failOf("WSAStartup", state)
+      const instance = new Instance.Instance(provider, yield* Clock.Clock, state.next)
       const service = Winsock.of({
         provider: provider.name,
-        version: state.version,
+        get version() {
+          return instance.state.version
+        },
         capabilities: (kind) => provider.capabilities(kind)
       })
       instances.set(service, instance)
@@ -145,6 +173,170 @@ export const layer = (provider: Provider.Provider): Layer.Layer<Winsock, WsaErro
       return service
     })
   )
+
+const failOf = <C extends WsaError.Call>(call: C, { code, detail }: SocketState.Fail) =>
+  Effect.fail(WsaError.forCall(call, code, { stage: "request", detail }))
+
+// A call that is made of the instance, and not of a socket.
+const onInstance = <A, E>(
+  call: WsaError.Call,
+  f: (instance: Instance.Instance, fiber: Fiber.Fiber<any, any>) => Effect.Effect<A, E>
+): Effect.Effect<A, E, Winsock> =>
+  Effect.withFiber((fiber) => {
+    const instance = instances.get(Context.getUnsafe(fiber.context, Winsock))
+    return instance === undefined
+      ? Effect.fail(WsaError.forCall(call, "WSANOTINITIALISED", {
+        stage: "request",
+        detail: "the Winsock service was not made by Winsock.layer"
+      })) as Effect.Effect<never, any>
+      : f(instance, fiber)
+  })
+
+/** E01, E02, E05: what fails before the call is looked at. */
+const gateOf = (
+  call: WsaError.Call,
+  instance: Instance.Instance,
+  fiber: Fiber.Fiber<any, any>
+): Effect.Effect<never, any> | undefined => {
+  const code = SocketState.gate(undefined, { ...instance.facts(), busy: instance.busy(fiber) })
+  return code === undefined ? undefined : failOf(call, SocketState.fail(code, SocketState.gateDetail(code)))
+}
+
+/**
+ * What a start-up tells.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface WSAData {
+  /** The version that was negotiated. */
+  readonly wVersion: number
+  /** The highest version that there is. */
+  readonly wHighVersion: number
+  /** The name of the provider. */
+  readonly szDescription: string
+}
+
+/**
+ * Starts the instance once more.
+ *
+ * **When to use**
+ *
+ * Use in code that is not given a scope and pairs its own start-ups and clean-ups, or to start an instance again after its
+ * last clean-up. Building the layer is the first start-up already.
+ *
+ * **Details**
+ *
+ * Start-ups are counted, and each wants a {@link WSACleanup}; the layer takes back what is left when its scope ends. The
+ * version of the instance is that of the start-up that found it not started. Sockets of before the last clean-up stay
+ * closed: their calls fail with WSAENOTSOCK. Fails with WSAVERNOTSUPPORTED below 1.0, WSASYSNOTREADY where the network is
+ * down, WSAEINPROGRESS while a call of version 1.1 blocks or from inside an accept condition (A21).
+ *
+ * **Example** (Counting)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Winsock.WSACleanup
+ *   const gone = yield* Effect.flip(Winsock.socket({ family: "IPv4", type: "stream" }))
+ *   const { wVersion } = yield* Winsock.WSAStartup(Winsock.MAKEWORD(1, 9))
+ *   return [gone._tag, wVersion]
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => ["WSANOTINITIALISED", 0x0101]
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const WSAStartup = (version?: number): Effect.Effect<WSAData, WsaError.WSAStartupError, Winsock> =>
+  onInstance("WSAStartup", (instance, fiber) => {
+    if (instance.busy(fiber)) {
+      return failOf("WSAStartup", SocketState.fail("WSAEINPROGRESS", SocketState.gateDetail("WSAEINPROGRESS")))
+    }
+    const answer = instance.startup(version)
+    if (typeof answer !== "number") return failOf("WSAStartup", answer)
+    return Effect.succeed({
+      wVersion: answer,
+      wHighVersion: InstanceState.highVersion,
+      szDescription: instance.provider.name
+    })
+  })
+
+/**
+ * Takes one start-up back.
+ *
+ * **Details**
+ *
+ * With the last one every socket and event object is closed, calls that wait end with WSAEINTR, and every later call fails
+ * with WSANOTINITIALISED; the call returns when nothing is held any more. One too many fails with WSANOTINITIALISED (A21).
+ *
+ * **Example** (Once too often)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Winsock.WSACleanup.pipe(
+ *   Effect.andThen(Winsock.WSACleanup),
+ *   Effect.flip,
+ *   Effect.map((error) => error._tag),
+ *   Effect.provide(Memory.layer())
+ * )
+ * await Effect.runPromise(program) // => "WSANOTINITIALISED"
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const WSACleanup: Effect.Effect<void, WsaError.WSACleanupError, Winsock> = onInstance(
+  "WSACleanup",
+  (instance, fiber) => gateOf("WSACleanup", instance, fiber) ?? instance.cleanup
+)
+
+/**
+ * Cancels the blocking call of an instance of version 1.0 or 1.1: it fails with WSAEINTR (E04).
+ *
+ * **Details**
+ *
+ * The socket is left as interrupting the call would leave it: an attempt to connect as a refused one (R26), a connection
+ * whose send had handed bytes down broken with WSAECONNABORTED. Fails with WSAEINVAL where no call is blocked, and with
+ * WSAEOPNOTSUPP under version 2, where a fiber is interrupted instead.
+ *
+ * **Example** (Cancelling an accept)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect, Fiber } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:0")
+ *   yield* Winsock.listen(listener)
+ *   const waiting = yield* Effect.forkChild(Effect.flip(Winsock.accept(listener)), { startImmediately: true })
+ *   yield* Winsock.WSACancelBlockingCall
+ *   return (yield* Fiber.join(waiting))._tag
+ * })
+ *
+ * const layer = Winsock.layer(Memory.make().provider, { version: Winsock.MAKEWORD(1, 1) })
+ * await Effect.runPromise(program.pipe(Effect.scoped, Effect.provide(layer))) // => "WSAEINTR"
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const WSACancelBlockingCall: Effect.Effect<void, WsaError.WSACancelBlockingCallError, Winsock> = onInstance(
+  "WSACancelBlockingCall",
+  (instance) => {
+    const answer = instance.cancelBlockingCall()
+    return "detail" in answer ? failOf("WSACancelBlockingCall", answer) : answer
+  }
+)
 
 /**
  * A socket. It is opaque: what is known of it is asked with the calls.
@@ -200,7 +392,64 @@ export interface SocketOptions {
   readonly protocol?: "tcp" | "udp" | undefined
   /** `"send"` or `"receive"` for a unidirectional socket; `"both"` where it is absent (R17). */
   readonly direction?: "both" | "send" | "receive" | undefined
+  /** A group to create or to join; none (0) where it is absent (A01). */
+  readonly group?: Group | undefined
 }
+
+/**
+ * A socket group: {@link SG_UNCONSTRAINED_GROUP} or {@link SG_CONSTRAINED_GROUP} for a new one, the `SO_GROUP_ID` of one of
+ * its sockets to join it, 0 for none.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Group = number
+
+/**
+ * Asks for a new group whose sockets may be of any type and connect anywhere.
+ *
+ * **Example** (Creating and joining)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption, Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const first = yield* Winsock.socket({ family: "IPv4", type: "stream", group: Winsock.SG_UNCONSTRAINED_GROUP })
+ *   const group = yield* Winsock.getsockopt(first, SocketOption.SO_GROUP_ID)
+ *   const second = yield* Winsock.socket({ family: "IPv4", type: "datagram", group })
+ *   return group === (yield* Winsock.getsockopt(second, SocketOption.SO_GROUP_ID))
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => true
+ * ```
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const SG_UNCONSTRAINED_GROUP: Group = InstanceState.SG_UNCONSTRAINED_GROUP
+
+/**
+ * Asks for a new group of streams that all connect to one host: a connect to another one fails with WSAEINVAL (E11).
+ *
+ * **Details**
+ *
+ * The host is that of whichever socket of the group is connected, or has an attempt pending; while there is none, any
+ * host will do.
+ *
+ * **Example** (Its number)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ *
+ * Winsock.SG_CONSTRAINED_GROUP // => 2
+ * ```
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const SG_CONSTRAINED_GROUP: Group = InstanceState.SG_CONSTRAINED_GROUP
 
 /**
  * Makes a socket, which is closed with the scope it was made in.
@@ -233,42 +482,74 @@ export interface SocketOptions {
 export const socket = (
   options: SocketOptions
 ): Effect.Effect<Socket, WsaError.SocketError, Winsock | Scope.Scope> =>
-  Effect.contextWith((context: Context.Context<Winsock | Scope.Scope>) => {
-    const instance = instances.get(Context.get(context, Winsock))
-    return instance === undefined
-      ? Effect.fail(WsaError.forCall("socket", "WSANOTINITIALISED", {
-        stage: "request",
-        detail: "the Winsock service was not made by Winsock.layer"
-      }))
-      : Internal.makeSocket(instance, options, Context.get(context, Scope.Scope))
-  })
+  onInstance("socket", (instance, fiber) =>
+    Internal.makeSocket(
+      instance,
+      options,
+      Context.getUnsafe(fiber.context, Scope.Scope),
+      instance.busy(fiber)
+    ))
 
 const onSocket = <A, E>(
   call: WsaError.Call,
   s: Socket,
   f: (socket: Internal.Socket) => Effect.Effect<A, E>
-): Effect.Effect<A, E> => Effect.suspend(() => Internal.Socket.is(s) ? f(s) : Internal.notASocket(call, s))
+): Effect.Effect<A, E> =>
+  Effect.withFiber((fiber) => {
+    if (!Internal.Socket.is(s)) return Internal.notASocket(call, s)
+    return s.instance.busy(fiber) ? s.inProgress(call) : f(s)
+  })
 
 // A fiber gives way after so many steps, and can be interrupted there. So that this is never between what a call has
 // taken and its answer, which would be lost, the fiber gives way before it calls.
 const stepsOfCall = 2
 
+const withoutGivingWay = <A, E>(
+  fiber: Fiber.Fiber<any, any>,
+  effect: Effect.Effect<A, E>,
+  steps: number = stepsOfCall
+): Effect.Effect<A, E> =>
+  fiber.currentOpCount + steps < fiber.cache.maxOpsBeforeYield
+    ? effect
+    : Effect.flatMap(Effect.yieldNow, () => effect)
+
+type Wait<A, E> = (
+  socket: Internal.Socket,
+  resume: (answer: Effect.Effect<A, E>) => void
+) => void | Effect.Effect<void>
+
 const waitOnSocket = <A, E>(
   call: WsaError.Call,
   s: Socket,
-  f: (
-    socket: Internal.Socket,
-    resume: (answer: Effect.Effect<A, E>) => void
-  ) => void | Effect.Effect<void>
+  f: Wait<A, E>,
+  steps?: number
 ): Effect.Effect<A, E> =>
   Effect.withFiber((fiber) => {
-    const wait = Effect.callback<A, E>((resume) =>
-      Internal.Socket.is(s) ? f(s, resume) : resume(Internal.notASocket(call, s))
-    )
-    return fiber.currentOpCount + stepsOfCall < fiber.cache.maxOpsBeforeYield
-      ? wait
-      : Effect.flatMap(Effect.yieldNow, () => wait)
+    if (!Internal.Socket.is(s)) return Internal.notASocket(call, s)
+    if (!s.instance.quiet) return waitAlone(call, s, f, fiber, steps)
+    return withoutGivingWay(fiber, Effect.callback<A, E>((resume) => f(s, resume)), steps)
   })
+
+// E05: while other calls may be in progress, and be kept off.
+const waitAlone = <A, E>(
+  call: WsaError.Call,
+  socket: Internal.Socket,
+  f: Wait<A, E>,
+  fiber: Fiber.Fiber<any, any>,
+  steps?: number
+): Effect.Effect<A, E> => {
+  if (socket.instance.busy(fiber)) return socket.inProgress(call)
+  const wait = (resume: Instance.Resume) => f(socket, resume)
+  return withoutGivingWay(
+    fiber,
+    Effect.callback<A, E>(
+      socket.state.blocking
+        ? socket.instance.blockOnce(wait, () => socket.refuse(call, "WSAEINTR", "request"))
+        : wait
+    ),
+    steps
+  )
+}
 
 /**
  * Gives a socket a local address.
@@ -673,8 +954,206 @@ export const listen = (s: Socket, backlog: number = 128): Effect.Effect<void, Ws
  */
 export const accept = (s: Socket): Effect.Effect<Accepted, WsaError.AcceptError, Scope.Scope> =>
   Effect.contextWith((context: Context.Context<Scope.Scope>) =>
-    waitOnSocket("accept", s, (socket, resume) => socket.accept(Context.get(context, Scope.Scope), resume))
+    waitOnSocket("accept", s, (socket, resume) => socket.accept("accept", Context.get(context, Scope.Scope), resume))
   )
+
+/**
+ * The condition's answer that accepts the caller.
+ *
+ * **Example** (Its number)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ *
+ * Winsock.CF_ACCEPT // => 0
+ * ```
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const CF_ACCEPT = SocketState.CF_ACCEPT
+
+/**
+ * The condition's answer that rejects the caller.
+ *
+ * **Example** (Its number)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ *
+ * Winsock.CF_REJECT // => 1
+ * ```
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const CF_REJECT = SocketState.CF_REJECT
+
+/**
+ * The condition's answer that leaves the caller waiting.
+ *
+ * **Example** (Its number)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ *
+ * Winsock.CF_DEFER // => 2
+ * ```
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const CF_DEFER = SocketState.CF_DEFER
+
+/**
+ * A caller, as an accept condition sees it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ConnectionRequest {
+  /** The caller. */
+  readonly remote: SocketAddress.SocketAddress
+  /** The address that was called. */
+  readonly local: SocketAddress.SocketAddress
+  /** What the caller sent along; empty for nothing (R12). */
+  readonly callerData: Uint8Array
+  /** The most callee data, in bytes, that can be handed back; 0: none. */
+  readonly calleeDataMax: number
+  /** The quality of service that the caller asks for; `undefined` where it asks for none, or the provider carries none. */
+  readonly sqos: Qos.Qos | undefined
+  /** The quality of service of the caller's group, likewise. */
+  readonly gqos: Qos.Qos | undefined
+}
+
+/**
+ * What an accept condition answers: {@link CF_ACCEPT}, {@link CF_REJECT} or {@link CF_DEFER}; accepting, it may say more.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ConditionAnswer = typeof CF_ACCEPT | typeof CF_REJECT | typeof CF_DEFER | {
+  /** The answer itself. */
+  readonly verdict: typeof CF_ACCEPT
+  /** Data to hand back to the caller, at most `calleeDataMax` bytes of the request. */
+  readonly calleeData?: Uint8Array | undefined
+  /** The group that the accepted socket is to be in. */
+  readonly group?: Group | undefined
+}
+
+/**
+ * Accepts a caller if a condition says so (A07).
+ *
+ * **When to use**
+ *
+ * Use to look at a caller before there is a connection to it: at its address, or at what it sent along.
+ *
+ * **Details**
+ *
+ * Waits for a caller as {@link accept} does, and runs the condition for it. Nobody else gets this caller meanwhile.
+ *
+ * - `CF_ACCEPT` gives the socket, which lives in the scope of this call. Callee data and a group may go with it.
+ * - `CF_REJECT` fails with WSAECONNREFUSED. The caller is refused where the transport can still say so, and reset
+ *   otherwise (`boundedBacklog` of the capabilities).
+ * - `CF_DEFER` fails with WSATRY_AGAIN: the caller waits on, and is the next one given, to this call or to {@link accept}.
+ * - Any other answer, callee data that is too long, or an unknown group fails with WSAEINVAL, and the caller waits on.
+ *
+ * A condition that fails or is interrupted leaves the caller waiting, and its failure is that of this call. A caller that
+ * has gone while the condition ran gives WSAEACCES; a listener that was closed meanwhile WSAEINTR. Everything else is as
+ * in {@link accept}. Without a condition it is {@link accept}.
+ *
+ * **Gotchas**
+ *
+ * A call of the same instance from inside the condition fails with WSAEINPROGRESS (E05), also one of a fiber that the
+ * condition forked, until the condition has ended.
+ *
+ * **Example** (Rejecting by address)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress, Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:0")
+ *   yield* Winsock.listen(listener)
+ *   const client = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.WSAConnect(client, yield* Winsock.getsockname(listener))
+ *   return yield* Effect.flip(
+ *     Winsock.WSAAccept(listener, ({ remote }) =>
+ *       Effect.succeed(SocketAddress.format(remote).startsWith("127.") ? Winsock.CF_REJECT : Winsock.CF_ACCEPT))
+ *   )
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * ;(await Effect.runPromise(program))._tag // => "WSAECONNREFUSED"
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const WSAAccept = <E = never, R = never>(
+  s: Socket,
+  condition?: (request: ConnectionRequest) => Effect.Effect<ConditionAnswer, E, R>
+): Effect.Effect<Accepted, WsaError.WSAAcceptError | E, R | Scope.Scope> =>
+  Effect.contextWith((context: Context.Context<R | Scope.Scope>) => {
+    const scope = Context.get(context, Scope.Scope)
+    if (condition === undefined) {
+      return waitOnSocket("WSAAccept", s, (socket, resume) => socket.accept("WSAAccept", scope, resume))
+    }
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(
+        restore(
+          waitOnSocket<Provider.Incoming, WsaError.WSAAcceptError>(
+            "WSAAccept",
+            s,
+            (socket, resume) => socket.consider(resume),
+            stepsToCondition
+          )
+        ),
+        (request) => consider(s as Internal.Socket, request, condition, restore, scope)
+      )
+    )
+  })
+
+// From the answer of the wait to where nothing interrupts any more.
+const stepsToCondition = 8
+
+const consider = <E, R>(
+  socket: Internal.Socket,
+  request: Provider.Incoming,
+  condition: (request: ConnectionRequest) => Effect.Effect<ConditionAnswer, E, R>,
+  restore: <A2, E2, R2>(effect: Effect.Effect<A2, E2, R2>) => Effect.Effect<A2, E2, R2>,
+  scope: Scope.Scope
+): Effect.Effect<Accepted, WsaError.WSAAcceptError | E, R> =>
+  Effect.withFiber((fiber) => {
+    const running = socket.instance.beginCondition(Context.get(fiber.context, Instance.Condition))
+    const asked = Effect.suspend(() =>
+      condition({
+        remote: request.remote,
+        local: request.local,
+        callerData: request.callerData,
+        calleeDataMax: socket.capabilities.calleeDataMax,
+        sqos: undefined,
+        gqos: undefined
+      })
+    )
+    return Effect.matchCauseEffect(restore(Effect.provideService(asked, Instance.Condition, running)), {
+      onFailure: (cause) => {
+        socket.instance.endCondition(running)
+        socket.abandon(request)
+        return Effect.failCause(cause)
+      },
+      onSuccess: (answer) => {
+        socket.instance.endCondition(running)
+        return socket.conclude(
+          request,
+          typeof answer === "object" && answer !== null ? answer : { verdict: answer },
+          scope
+        )
+      }
+    })
+  })
 
 /**
  * Sends bytes on a connected socket, and gives how many were taken.
@@ -1173,4 +1652,486 @@ export const ioctlsocket = (
     "ioctlsocket",
     s,
     (socket) => socket.setBlocking(command === "FIONBIO" && typeof nonBlocking === "boolean" ? !nonBlocking : undefined)
+  )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Readiness
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * The sockets that a select is asked about, or reports.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Selected {
+  /** Something can be received, the peer has ended or the connection broke, or a caller waits to be accepted. */
+  readonly read: ReadonlyArray<Socket>
+  /** A send would not wait: a connection has room or broke; a datagram socket always. */
+  readonly write: ReadonlyArray<Socket>
+  /** An attempt to connect failed, and none has succeeded since. */
+  readonly except: ReadonlyArray<Socket>
+}
+
+const selectedNone: Selected = { read: [], write: [], except: [] }
+
+/**
+ * Waits until a socket of the sets is ready, and reports all that are (A17, R24).
+ *
+ * **When to use**
+ *
+ * Use to wait for several sockets at once, or for a non-blocking connect: it is writable when it succeeded, and
+ * exceptional when it failed.
+ *
+ * **Details**
+ *
+ * With a `timeout` it reports empty sets when the time is over; zero asks without waiting. An unconnected stream is in no
+ * set. A socket that is closed meanwhile is reported as readable and writable. The cost is one look at each socket when
+ * the call begins and one when it ends, however long it waits.
+ *
+ * Fails with WSAEINVAL where all sets are empty or the timeout is no duration, WSAENOTSOCK for a closed socket in a set,
+ * or one that is closed meanwhile and is only waited for as exceptional.
+ *
+ * **Example** (Waiting for a non-blocking connect)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const s = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.ioctlsocket(s, "FIONBIO", true)
+ *   yield* Effect.flip(Winsock.WSAConnect(s, "127.0.0.1:9"))
+ *   const { except, write } = yield* Winsock.select({ write: [s], except: [s], timeout: "10 seconds" })
+ *   return [write.length, except.length]
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => [0, 1]
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const select = (
+  sets: Partial<Selected> & { readonly timeout?: Duration.Input | undefined }
+): Effect.Effect<Selected, WsaError.SelectError> =>
+  Effect.withFiber((fiber) => {
+    const interests = new Map<Internal.Socket, number>()
+    let unknown: unknown
+    const add = (set: ReadonlyArray<Socket> | undefined, interest: number) => {
+      for (const s of set ?? []) {
+        if (Internal.Socket.is(s)) interests.set(s, (interests.get(s) ?? 0) | interest)
+        else unknown = s ?? null
+      }
+    }
+    add(sets.read, Readiness.readable)
+    add(sets.write, Readiness.writable)
+    add(sets.except, Readiness.exceptional)
+    for (const socket of interests.keys()) {
+      if (socket.instance.busy(fiber)) return socket.inProgress("select")
+      const code = SocketState.gate(socket.state, socket.instance.facts())
+      if (code !== undefined) return socket.refuse("select", code, "request")
+    }
+    if (unknown !== undefined) return Internal.notASocket("select", unknown)
+    const [first] = interests.keys()
+    if (first === undefined) {
+      return failOf("select", SocketState.fail("WSAEINVAL", "all sets are empty; nothing can become ready"))
+    }
+    const timeout = timeoutOf(sets.timeout)
+    if (timeout === undefined) return failOf("select", SocketState.fail("WSAEINVAL", noDuration))
+    const wait = (resume: Instance.Resume) => new Events.Selecting(interests, resume).begin()
+    return within(
+      Effect.callback<Selected, WsaError.SelectError>(
+        first.instance.blockOnce(wait, () => first.refuse("select", "WSAEINTR", "request"))
+      ),
+      timeout,
+      () => Effect.succeed(selectedNone)
+    )
+  })
+
+const noDuration = "the time-out is a duration that is not negative"
+
+/** How long a call waits, or `undefined` where what was given is no time-out. */
+const timeoutOf = (given: Duration.Input | undefined): Duration.Duration | undefined => {
+  if (given === undefined) return Duration.infinity
+  const timeout = Option.getOrUndefined(Duration.fromInput(given))
+  return timeout === undefined || Duration.isNegative(timeout) ? undefined : timeout
+}
+
+const within = <A, E>(
+  effect: Effect.Effect<A, E>,
+  timeout: Duration.Duration,
+  over: () => Effect.Effect<A, E>
+): Effect.Effect<A, E> =>
+  Duration.isFinite(timeout) ? Effect.timeoutOrElse(effect, { duration: timeout, orElse: over }) : effect
+
+/**
+ * An event object: what `WSAEventSelect` signals, and `WSAWaitForMultipleEvents` waits for. It is opaque.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface WSAEvent {
+  /** Whether it is signaled. */
+  readonly signaled: boolean
+}
+
+const invalidHandle = (call: WsaError.Call): Effect.Effect<never, any> =>
+  failOf(call, SocketState.fail("WSA_INVALID_HANDLE", "expected an event object of WSACreateEvent that is not closed"))
+
+const onEvent = <A, E>(
+  call: WsaError.Call,
+  event: WSAEvent,
+  f: (event: Events.EventObject) => A
+): Effect.Effect<A, E> =>
+  Effect.withFiber((fiber) => {
+    if (!Events.EventObject.is(event)) return invalidHandle(call)
+    return gateOf(call, event.instance, fiber) ??
+      (event.closed ? invalidHandle(call) : Effect.sync(() => f(event)))
+  })
+
+/**
+ * Makes an event object that is not signaled; it is closed with the scope it was made in (A19).
+ *
+ * **Example** (Waiting for a signal)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect, Option } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const event = yield* Winsock.WSACreateEvent
+ *   yield* Winsock.WSASetEvent(event)
+ *   return Option.getOrThrow(yield* Winsock.WSAWaitForMultipleEvents([event]))
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => 0
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const WSACreateEvent: Effect.Effect<WSAEvent, WsaError.WSACreateEventError, Winsock | Scope.Scope> = Effect
+  .acquireRelease(
+    onInstance<Events.EventObject, WsaError.WSACreateEventError>(
+      "WSACreateEvent",
+      (instance, fiber) =>
+        gateOf("WSACreateEvent", instance, fiber) ?? Effect.sync(() => new Events.EventObject(instance))
+    ),
+    (event) => Effect.sync(() => event.close())
+  )
+
+/**
+ * Signals an event object. It stays signaled until it is reset. WSA_INVALID_HANDLE for one that is closed (A19).
+ *
+ * **Example** (Signaling twice is once)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const event = yield* Winsock.WSACreateEvent
+ *   yield* Winsock.WSASetEvent(event)
+ *   yield* Winsock.WSASetEvent(event)
+ *   return event.signaled
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => true
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const WSASetEvent = (event: WSAEvent): Effect.Effect<void, WsaError.WSASetEventError> =>
+  onEvent("WSASetEvent", event, (event) => event.set())
+
+/**
+ * Makes an event object not signaled. WSA_INVALID_HANDLE for one that is closed (A19).
+ *
+ * **Example** (Resetting)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const event = yield* Winsock.WSACreateEvent
+ *   yield* Winsock.WSASetEvent(event)
+ *   yield* Winsock.WSAResetEvent(event)
+ *   return event.signaled
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => false
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const WSAResetEvent = (event: WSAEvent): Effect.Effect<void, WsaError.WSAResetEventError> =>
+  onEvent("WSAResetEvent", event, (event) => event.reset())
+
+/**
+ * Closes an event object before its scope does. Sockets that would signal it signal nothing from now on; who waits for it
+ * fails with WSA_INVALID_HANDLE, as does every later call on it (A19).
+ *
+ * **Example** (Closing twice)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const event = yield* Winsock.WSACreateEvent
+ *   yield* Winsock.WSACloseEvent(event)
+ *   return (yield* Effect.flip(Winsock.WSACloseEvent(event)))._tag
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => "WSA_INVALID_HANDLE"
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const WSACloseEvent = (event: WSAEvent): Effect.Effect<void, WsaError.WSACloseEventError> =>
+  onEvent("WSACloseEvent", event, (event) => event.close())
+
+/**
+ * The most event objects that one {@link WSAWaitForMultipleEvents} takes.
+ *
+ * **Example** (Its number)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ *
+ * Winsock.WSA_MAXIMUM_WAIT_EVENTS // => 64
+ * ```
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const WSA_MAXIMUM_WAIT_EVENTS = 64
+
+/**
+ * Waits until an event object is signaled, or all are, and gives the lowest index of those that are; none when the time is
+ * over (A19).
+ *
+ * **Details**
+ *
+ * It resets nothing. Fails with WSA_INVALID_PARAMETER for no event objects, for more than
+ * {@link WSA_MAXIMUM_WAIT_EVENTS}, or a timeout that is no duration; WSA_INVALID_HANDLE for one that is closed, also while
+ * it is waited for.
+ *
+ * **Example** (A time-out)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect, Option } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const event = yield* Winsock.WSACreateEvent
+ *   return Option.isNone(yield* Winsock.WSAWaitForMultipleEvents([event], { timeout: 0 }))
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => true
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const WSAWaitForMultipleEvents = (
+  events: ReadonlyArray<WSAEvent>,
+  options?: { readonly waitAll?: boolean | undefined; readonly timeout?: Duration.Input | undefined }
+): Effect.Effect<Option.Option<number>, WsaError.WSAWaitForMultipleEventsError> =>
+  Effect.withFiber((fiber) => {
+    const call = "WSAWaitForMultipleEvents"
+    const objects = events.filter(Events.EventObject.is)
+    for (const { instance } of objects) {
+      const wrong = gateOf(call, instance, fiber)
+      if (wrong !== undefined) return wrong
+    }
+    const timeout = timeoutOf(options?.timeout)
+    if (events.length === 0 || events.length > WSA_MAXIMUM_WAIT_EVENTS || timeout === undefined) {
+      const detail = timeout === undefined
+        ? noDuration
+        : `from 1 to ${WSA_MAXIMUM_WAIT_EVENTS} event objects are waited for, not ${events.length}`
+      return failOf(call, SocketState.fail("WSA_INVALID_PARAMETER", detail))
+    }
+    if (objects.length < events.length) return invalidHandle(call)
+    return within(
+      Effect.map(
+        Effect.callback<number, WsaError.WSAWaitForMultipleEventsError>((resume) =>
+          Events.waitForEvents(objects, options?.waitAll === true, resume, () => invalidHandle(call))
+        ),
+        Option.some
+      ),
+      timeout,
+      () => Effect.succeedNone
+    )
+  })
+
+/**
+ * Asks for network events of a socket: from now on they are recorded and signal an event object (A18).
+ *
+ * **When to use**
+ *
+ * Use to wait for several sockets whose events are to be told one by one: wait with {@link WSAWaitForMultipleEvents}, and
+ * fetch what happened with {@link WSAEnumNetworkEvents}.
+ *
+ * **Details**
+ *
+ * `events` are constants of `NetworkEvent` joined with `|`; 0 asks for none any more, and needs no event object. The socket
+ * becomes non-blocking, and stays so. The call takes the place of an earlier one, and of a {@link WSAAsyncSelect}, whose
+ * stream ends. What has come to hold before is recorded at once, FD_CONNECT too; what was fetched already is not recorded
+ * again before the call that re-enables it. Accepted sockets inherit it (A06).
+ *
+ * Fails with WSAEINVAL for unknown events, or an event object that is missing or closed.
+ *
+ * **Example** (A non-blocking connect)
+ *
+ * ```ts import.meta.vitest
+ * import { NetworkEvent, Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const s = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   const event = yield* Winsock.WSACreateEvent
+ *   yield* Winsock.WSAEventSelect(s, event, NetworkEvent.FD_CONNECT | NetworkEvent.FD_WRITE)
+ *   yield* Effect.flip(Winsock.WSAConnect(s, "127.0.0.1:9"))
+ *   yield* Winsock.WSAWaitForMultipleEvents([event])
+ *   const { iErrorCode, lNetworkEvents } = yield* Winsock.WSAEnumNetworkEvents(s, event)
+ *   return [NetworkEvent.names(lNetworkEvents), iErrorCode.FD_CONNECT?._tag]
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => [["FD_CONNECT"], "WSAECONNREFUSED"]
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const WSAEventSelect = (
+  s: Socket,
+  event: WSAEvent | null | undefined,
+  events: number
+): Effect.Effect<void, WsaError.WSAEventSelectError> =>
+  onSocket(
+    "WSAEventSelect",
+    s,
+    (socket) =>
+      socket.select("WSAEventSelect", events, Events.EventObject.is(event) && !event.closed ? event : undefined)
+  )
+
+/**
+ * Gives the network events that were recorded since it was asked last, and forgets them (A19).
+ *
+ * **Details**
+ *
+ * An event object that is handed in is reset in the same step, so that nothing is lost in between. Fails with
+ * WSA_INVALID_HANDLE where it is closed.
+ *
+ * **Example** (Asking a fresh socket)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const s = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   return (yield* Winsock.WSAEnumNetworkEvents(s)).lNetworkEvents
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => 0
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const WSAEnumNetworkEvents = (
+  s: Socket,
+  event?: WSAEvent | null
+): Effect.Effect<NetworkEvent.NetworkEvents, WsaError.WSAEnumNetworkEventsError> =>
+  onSocket("WSAEnumNetworkEvents", s, (socket) => {
+    const object = event === undefined || event === null
+      ? undefined
+      : Events.EventObject.is(event) && !event.closed
+      ? event
+      : "invalid"
+    return Effect.map(
+      socket.enumEvents(object),
+      (fetched) => ({ lNetworkEvents: fetched.recorded, iErrorCode: Events.errorsOf(socket, fetched) })
+    )
+  })
+
+/**
+ * Asks for network events of a socket as a stream of messages (A20).
+ *
+ * **When to use**
+ *
+ * Use where one fiber handles what happens to a socket, and to those that are accepted from it, in order.
+ *
+ * **Details**
+ *
+ * The call asks at once; the stream gives each event as one message, and is to be run once. An event is not told again
+ * before the call that re-enables it, nor while its message has not been read, so nothing piles up. The socket becomes
+ * non-blocking. The call takes the place of an earlier one, whose stream ends, and of a {@link WSAEventSelect}. What holds
+ * already is told at once, but for an FD_CONNECT of before. Messages of accepted sockets come in the same stream (A06).
+ *
+ * The stream ends when the socket, and every one that was accepted from it, is closed or tells someone else; after a close
+ * no message of the socket comes any more. When the scope ends no events are asked for any more. Fails with WSAEINVAL for
+ * unknown events.
+ *
+ * **Example** (Reading until the peer ends)
+ *
+ * ```ts import.meta.vitest
+ * import { NetworkEvent, Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect, Stream } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:0")
+ *   yield* Winsock.listen(listener)
+ *   const client = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.WSAConnect(client, yield* Winsock.getsockname(listener))
+ *   const { socket: server } = yield* Winsock.accept(listener)
+ *
+ *   const messages = yield* Winsock.WSAAsyncSelect(server, NetworkEvent.FD_READ | NetworkEvent.FD_CLOSE)
+ *   yield* Winsock.send(client, new Uint8Array(3))
+ *   yield* Winsock.shutdown(client, "send")
+ *   const seen: Array<string> = []
+ *   yield* messages.pipe(
+ *     Stream.tap(({ event, socket }) => event === NetworkEvent.FD_READ ? Winsock.recv(socket) : Effect.void),
+ *     Stream.takeUntil(({ event }) => event === NetworkEvent.FD_CLOSE),
+ *     Stream.runForEach(({ event }) => Effect.sync(() => seen.push(...NetworkEvent.names(event))))
+ *   )
+ *   return seen
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => ["FD_READ", "FD_CLOSE"]
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const WSAAsyncSelect = (
+  s: Socket,
+  events: number
+): Effect.Effect<Stream.Stream<NetworkEvent.NetworkMessage<Socket>>, WsaError.WSAAsyncSelectError, Scope.Scope> =>
+  Effect.map(
+    Effect.acquireRelease(
+      onSocket<Events.Mailbox, WsaError.WSAAsyncSelectError>("WSAAsyncSelect", s, (socket) => {
+        const mailbox = new Events.Mailbox()
+        return Effect.as(socket.select("WSAAsyncSelect", events, mailbox), mailbox)
+      }),
+      (mailbox) => Effect.sync(() => mailbox.close())
+    ),
+    (mailbox) => Stream.fromPull(Effect.succeed(mailbox.pull))
   )

@@ -1,3 +1,4 @@
+export * as NetworkEvent from "./NetworkEvent.ts"
 export * as Provider from "./Provider.ts"
 export * as Qos from "./Qos.ts"
 export * as SocketAddress from "./SocketAddress.ts"

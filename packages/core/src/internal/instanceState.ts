@@ -1,13 +1,15 @@
 /**
- * What concerns an instance as a whole: whether it is started, and which local addresses its sockets have.
+ * What concerns an instance as a whole: how often it is started and with which version, which local addresses its
+ * sockets have, and which groups they are in.
  *
- * Pure, as `socketState` is. What version 1.1, accept conditions and socket groups add to it has its place in `Facts`.
+ * Pure, as `socketState` is.
  */
 import * as HashMap from "effect/HashMap"
+import * as HashSet from "effect/HashSet"
 import * as Option from "effect/Option"
 import type { Kind } from "../Provider.ts"
 import * as SocketAddress from "../SocketAddress.ts"
-import { type Facts, type Fail, fail, gate, gateDetail, type Options } from "./socketState.ts"
+import { type Facts, type Fail, fail, gate, gateDetail, type Group, type Options } from "./socketState.ts"
 
 /** A local address that a socket of the instance has. */
 interface Claim {
@@ -17,32 +19,92 @@ interface Claim {
   readonly exclusive: boolean
 }
 
+/** The sockets of a group. */
+interface Members {
+  readonly constrained: boolean
+  readonly sockets: HashSet.HashSet<object>
+}
+
 export interface InstanceState {
-  readonly started: boolean
-  /** The negotiated version, high byte first: 0x0202. */
+  /** Start-ups that have not been cleaned up. */
+  readonly count: number
+  /** The version that the first of them negotiated. */
   readonly version: number
   /** By transport and port. */
   readonly claims: HashMap.HashMap<string, ReadonlyArray<Claim>>
+  readonly groups: HashMap.HashMap<number, Members>
+  readonly nextGroup: number
 }
 
-/** E02: an instance starts where the network is up. */
-export const start = (network: "up" | "down"): InstanceState | "WSASYSNOTREADY" =>
-  network === "up" ? { started: true, version: 0x0202, claims: HashMap.empty() } : "WSASYSNOTREADY"
+/** Numbers of a version, as MAKEWORD joins them: the major one in the low byte. */
+const makeWord = (major: number, minor: number): number => major | (minor << 8)
 
-/** Leaving the layer's scope: every call fails with WSANOTINITIALISED from now on (E01). */
-export const cleanup = (state: InstanceState): InstanceState => ({
-  ...state,
-  started: false,
-  claims: HashMap.empty()
-})
+/** The highest version that there is. */
+export const highVersion = makeWord(2, 2)
 
-const notStarted: Facts = { started: false, networkUp: true, busy: false }
+/** Below this one, an instance has one blocking call at a time (E05). */
+const isVersion1 = (version: number): boolean => (version & 0xff) < 2
+
+/** A21: the version that comes of the one asked for: the highest that is not above it. */
+export const negotiate = (wanted: unknown): number | undefined => {
+  if (typeof wanted !== "number" || !Number.isInteger(wanted) || wanted < 0 || wanted > 0xffff) return undefined
+  const [major, minor] = [wanted & 0xff, wanted >>> 8]
+  if (major === 0) return undefined
+  if (major > 2) return highVersion
+  return makeWord(major, Math.min(minor, major === 1 ? 1 : 2))
+}
+
+const notStarted: InstanceState = {
+  count: 0,
+  version: 0,
+  claims: HashMap.empty(),
+  groups: HashMap.empty(),
+  // Below are the numbers that ask for a new group.
+  nextGroup: 0x100
+}
+
+/** A21, E02: one start-up more, of an instance that may run already. */
+export const start = (
+  network: "up" | "down",
+  wanted: unknown = highVersion,
+  state: InstanceState = notStarted
+): { readonly next: InstanceState; readonly version: number } | Fail => {
+  if (network === "down") return fail("WSASYSNOTREADY", "the provider says that its network is down")
+  const version = negotiate(wanted)
+  if (version === undefined) {
+    return fail("WSAVERNOTSUPPORTED", "the version is a word, as MAKEWORD(2, 2) gives it, of at least 1.0")
+  }
+  return {
+    next: { ...state, count: state.count + 1, version: state.count === 0 ? version : state.version },
+    version
+  }
+}
+
+/** A21: one start-up less. With the last one every call fails with WSANOTINITIALISED from now on (E01). */
+export const cleanup = (state: InstanceState): InstanceState =>
+  state.count > 1 ? { ...state, count: state.count - 1 } : leave(state)
+
+/** Leaving the layer's scope takes all start-ups back. */
+export const leave = (state: InstanceState): InstanceState => ({ ...notStarted, nextGroup: state.nextGroup })
+
+/** E05: whether its calls have to look whether another one blocks. */
+export const blocksOnce = (state: InstanceState): boolean => isVersion1(state.version)
+
+/** E04: why there is nothing to cancel. */
+export const cancelling = (state: InstanceState, current: Facts, blocked: boolean): Fail | undefined => {
+  const code = gate(undefined, current)
+  if (code !== undefined) return fail(code, gateDetail(code))
+  if (!blocksOnce(state)) return fail("WSAEOPNOTSUPP", "cancelling belongs to version 1.1; interrupt the fiber instead")
+  return blocked ? undefined : fail("WSAEINVAL", "no call is blocked")
+}
+
+const out: Facts = { started: false, networkUp: true, busy: false }
 const up: Facts = { started: true, networkUp: true, busy: false }
 const down: Facts = { started: true, networkUp: false, busy: false }
 
 /** The facts that the calls of a socket are decided by. */
 export const facts = (state: InstanceState, network: "up" | "down"): Facts =>
-  state.started ? (network === "up" ? up : down) : notStarted
+  state.count === 0 ? out : network === "up" ? up : down
 
 const keyOf = (kind: Kind, address: SocketAddress.SocketAddress): string =>
   `${kind.type} ${SocketAddress.portOf(address) ?? SocketAddress.format(address)}`
@@ -104,6 +166,63 @@ export const release = (
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+// Groups
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** What `socket` and an accept condition take for a new group. */
+export const SG_UNCONSTRAINED_GROUP = 1
+export const SG_CONSTRAINED_GROUP = 2
+
+/** A01: the socket creates a group or joins one. No group is 0, or nothing. */
+export const join = (
+  state: InstanceState,
+  socket: object,
+  kind: Kind,
+  wanted: unknown
+): { readonly next: InstanceState; readonly group: Group | undefined } | Fail => {
+  if (wanted === undefined || wanted === 0) return { next: state, group: undefined }
+  const created = wanted === SG_UNCONSTRAINED_GROUP || wanted === SG_CONSTRAINED_GROUP
+  const id = created ? state.nextGroup : wanted
+  const members = created
+    ? { constrained: wanted === SG_CONSTRAINED_GROUP, sockets: HashSet.empty<object>() }
+    : typeof id === "number"
+    ? Option.getOrUndefined(HashMap.get(state.groups, id))
+    : undefined
+  if (typeof id !== "number" || members === undefined) {
+    return fail(
+      "WSAEINVAL",
+      "a group is 0, SG_UNCONSTRAINED_GROUP, SG_CONSTRAINED_GROUP, or the SO_GROUP_ID of a socket that is open"
+    )
+  }
+  if (members.constrained && kind.type !== "stream") {
+    return fail("WSAEINVAL", "a constrained group takes stream sockets only")
+  }
+  return {
+    next: {
+      ...state,
+      nextGroup: created ? id + 1 : state.nextGroup,
+      groups: HashMap.set(state.groups, id, { ...members, sockets: HashSet.add(members.sockets, socket) })
+    },
+    group: { id, constrained: members.constrained, created }
+  }
+}
+
+/** The sockets of a group; it ends with the last of them. */
+export const members = (state: InstanceState, group: Group): HashSet.HashSet<object> =>
+  Option.match(HashMap.get(state.groups, group.id), { onNone: HashSet.empty, onSome: ({ sockets }) => sockets })
+
+/** A socket of the group was closed. */
+export const part = (state: InstanceState, socket: object, group: Group): InstanceState => {
+  const sockets = HashSet.remove(members(state, group), socket)
+  return {
+    ...state,
+    groups: HashSet.isEmpty(sockets)
+      ? HashMap.remove(state.groups, group.id)
+      : HashMap.set(state.groups, group.id, { constrained: group.constrained, sockets })
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
 // socket
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -113,6 +232,7 @@ export interface SocketRequest {
   readonly type?: unknown
   readonly protocol?: unknown
   readonly direction?: unknown
+  readonly group?: unknown
 }
 
 const kinds: { readonly [key: string]: Kind } = Object.fromEntries(

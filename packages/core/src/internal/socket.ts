@@ -5,16 +5,19 @@
  * to the machine too, and then the calls that wait are looked at again. A call that wakes runs its fiber at once, and
  * that fiber may do anything to this socket: so state is changed first, and waking comes last.
  */
-import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
+import * as NetworkEvent from "../NetworkEvent.ts"
 import * as Provider from "../Provider.ts"
 import * as SocketAddress from "../SocketAddress.ts"
 import * as WsaError from "../WsaError.ts"
+import type { EventObject, Selecting, Target } from "./events.ts"
+import type { Instance, Resume } from "./instance.ts"
 import * as InstanceState from "./instanceState.ts"
 import { ByteQueue, MessageQueue } from "./queue.ts"
+import * as Readiness from "./readiness.ts"
 import * as SocketState from "./socketState.ts"
 
 /** How many bytes of a stream may wait to be received before the peer has to wait. */
@@ -25,8 +28,6 @@ const datagramWindow = { messages: 1024, bytes: 1024 * 1024 }
 
 /** The most that a non-blocking send takes at once: it is copied, since nobody waits for it. */
 const nonBlockingSend = 64 * 1024
-
-type Resume = (answer: Effect.Effect<any, any>) => void
 
 /** Why a call fails, before it has its call's name. */
 interface Fault {
@@ -62,9 +63,15 @@ interface Sender {
 }
 
 interface Acceptor {
-  readonly scope: Scope.Scope
+  readonly call: "accept" | "WSAAccept"
+  /** A07: a condition comes first, and may put the caller back. */
+  readonly considers: boolean
+  /** What is done with the caller whose turn it is. */
+  readonly take: (request: Provider.Incoming) => Effect.Effect<any, any>
   readonly resume: Resume
 }
+
+const closedMeanwhile = "the socket was closed while the call was pending"
 
 /** The caller's buffer was transferred or resized while the call waited: it holds less than it did. */
 const lostRoom = ({ into, maximum }: Receiver): boolean => into !== undefined && into.length < maximum
@@ -75,50 +82,6 @@ const remove = <A>(list: Array<A> | undefined, item: A): boolean => {
   if (index === -1) return false
   list.splice(index, 1)
   return true
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Instance
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** One start-up: the provider, and every socket that has not given everything back. */
-export class Instance {
-  state: InstanceState.InstanceState
-  /** Sockets whose handle has not told that it is closed. */
-  readonly sockets = new Set<Socket>()
-  private idle: (() => void) | undefined
-  readonly provider: Provider.Provider
-  readonly clock: Clock.Clock
-
-  constructor(provider: Provider.Provider, clock: Clock.Clock, state: InstanceState.InstanceState) {
-    this.provider = provider
-    this.clock = clock
-    this.state = state
-  }
-
-  facts(): SocketState.Facts {
-    return InstanceState.facts(this.state, this.provider.network())
-  }
-
-  /** Leaves: calls fail from now on, sockets are closed, and it is over when nothing is held any more. */
-  readonly leave: Effect.Effect<void> = Effect.callback<void>((resume) => {
-    this.state = InstanceState.cleanup(this.state)
-    for (const socket of Array.from(this.sockets)) {
-      socket.closeNow()
-      // As the reference says of WSACleanup: what has not been sent by now can be lost.
-      socket.handle.close("reset")
-    }
-    if (this.sockets.size === 0) return resume(Effect.void)
-    this.idle = () => resume(Effect.void)
-  })
-
-  gone(socket: Socket): void {
-    this.sockets.delete(socket)
-    if (this.sockets.size > 0 || this.idle === undefined) return
-    const idle = this.idle
-    this.idle = undefined
-    idle()
-  }
 }
 
 /**
@@ -156,6 +119,8 @@ export class Socket implements Provider.Sink {
   readonly bytes: ByteQueue | undefined
   readonly messages: MessageQueue | undefined
   private requests: Array<Provider.Incoming> | undefined
+  /** Callers whose condition is running. */
+  private considered: Set<Provider.Incoming> | undefined
 
   private connectors: Array<Connector> | undefined
   private receivers: Array<Receiver> | undefined
@@ -170,6 +135,10 @@ export class Socket implements Provider.Sink {
   private stopped = false
   /** A delivery is under way: it will be told the credit at its end. */
   private delivering = false
+  /** Someone asked for events, or waits in select: whatever happens is looked at. */
+  private watched = false
+  private target: Target | undefined
+  private selecting: Set<Selecting> | undefined
 
   constructor(instance: Instance, state: SocketState.SocketState) {
     this.instance = instance
@@ -238,6 +207,12 @@ export class Socket implements Provider.Sink {
     return this.wrongArgument(call, { code: "WSAEFAULT", detail })
   }
 
+  /** E05, after what comes first in the order of errors. */
+  inProgress(call: WsaError.Call): Effect.Effect<never, any> {
+    const code = SocketState.gate(this.state, { ...this.instance.facts(), busy: true })
+    return this.refuse(call, code ?? "WSAEINPROGRESS", "request")
+  }
+
   private react(outcome: SocketState.Outcome): number {
     const before = this.state
     const { next, wake } = SocketState.react(before, outcome)
@@ -254,6 +229,7 @@ export class Socket implements Provider.Sink {
     if ((bits & SocketState.Wake.receive) !== 0) this.wakeReceivers()
     if ((bits & SocketState.Wake.send) !== 0) this.wakeSenders()
     if ((bits & SocketState.Wake.accept) !== 0) this.wakeAcceptors()
+    this.look()
   }
 
   // -- bind -----------------------------------------------------------------------------------------------------------
@@ -289,6 +265,7 @@ export class Socket implements Provider.Sink {
     if (Provider.isFailure(answer)) return answer
     this.react({ _tag: "bound", local: answer, implicit })
     if (this.messages !== undefined) this.handle.read(datagramWindow.messages)
+    this.look()
     return undefined
   }
 
@@ -310,7 +287,7 @@ export class Socket implements Provider.Sink {
   ): void | Effect.Effect<void> {
     const decision = SocketState.decide(
       this.state,
-      { _tag: "connect", name, data, waits: call === "WSAConnectByList" },
+      { _tag: "connect", name, data, waits: call === "WSAConnectByList", groupPeer: this.groupPeer() },
       this.instance.facts(),
       this.capabilities
     )
@@ -343,8 +320,9 @@ export class Socket implements Provider.Sink {
     this.handle.read(streamWindow)
     const answer = this.handle.connect(plan)
     if (answer !== "pending") {
-      this.settle(plan.attempt, answer)
-      return resume(this.outcomeOf(call))
+      const wake = this.settle(plan.attempt, answer)
+      resume(this.outcomeOf(call))
+      return this.wake(wake)
     }
     const connector: Connector = {
       call,
@@ -496,6 +474,7 @@ export class Socket implements Provider.Sink {
   ): Effect.Effect<void, any> {
     if (Provider.isFailure(answer)) return this.fault("listen", answer, "listen")
     this.react({ _tag: "listening", local: answer, backlog })
+    this.look()
     return Effect.void
   }
 
@@ -504,9 +483,25 @@ export class Socket implements Provider.Sink {
     if (listener !== undefined) listener.resume(this.listened(listener.backlog, result))
   }
 
-  accept(scope: Scope.Scope, resume: Resume): void | Effect.Effect<void> {
-    const acceptor: Acceptor = { scope, resume }
-    if (this.serveAcceptor(acceptor, false)) return
+  accept(call: "accept" | "WSAAccept", scope: Scope.Scope, resume: Resume): void | Effect.Effect<void> {
+    return this.awaitCaller({ call, considers: false, take: (request) => this.take(call, request, scope), resume })
+  }
+
+  /** A07: waits for a caller whose condition is to run; nobody else gets it meanwhile. */
+  consider(resume: Resume): void | Effect.Effect<void> {
+    return this.awaitCaller({
+      call: "WSAAccept",
+      considers: true,
+      take: (request) => {
+        ;(this.considered ??= new Set()).add(request)
+        return Effect.succeed(request)
+      },
+      resume
+    })
+  }
+
+  private awaitCaller(acceptor: Acceptor): void | Effect.Effect<void> {
+    if (this.serveAcceptor(acceptor, false)) return this.look()
     ;(this.acceptors ??= []).push(acceptor)
     return Effect.sync(() => {
       remove(this.acceptors, acceptor)
@@ -515,18 +510,65 @@ export class Socket implements Provider.Sink {
 
   /** `waits`: it has begun to wait already, and goes on also where the socket does not block any more (A15). */
   private serveAcceptor(acceptor: Acceptor, waits: boolean): boolean {
-    while (this.requests !== undefined && this.requests.length > 0 && this.requests[0]!.withdrawn()) {
-      this.requests.shift()
-    }
-    const waiting = this.requests !== undefined && this.requests.length > 0
-    const verdict = SocketState.accepting(this.state, this.instance.facts(), waiting)
+    const verdict = SocketState.accepting(this.state, this.instance.facts(), this.hasCaller())
     if (verdict === "wait" || (waits && verdict === "WSAEWOULDBLOCK")) return false
-    acceptor.resume(verdict === "take" ? this.take(acceptor.scope) : this.refuse("accept", verdict, "accept"))
+    // A18: accept enables FD_ACCEPT again, and so does WSAAccept, unless it defers.
+    if (verdict !== "take" || !acceptor.considers) this.enable(NetworkEvent.FD_ACCEPT)
+    acceptor.resume(
+      verdict === "take" ? acceptor.take(this.requests!.shift()!) : this.refuse(acceptor.call, verdict, "accept")
+    )
     return true
   }
 
-  private take(scope: Scope.Scope): Effect.Effect<any, any> {
-    const request = this.requests!.shift()!
+  /** A06: whoever has gone before anyone accepted is skipped. */
+  private hasCaller(): boolean {
+    while (this.requests !== undefined && this.requests.length > 0 && this.requests[0]!.withdrawn()) {
+      this.requests.shift()
+    }
+    return this.requests !== undefined && this.requests.length > 0
+  }
+
+  /** A07: what the condition answered is done. The request stays, and is the next one, unless this is the end of it. */
+  conclude(
+    request: Provider.Incoming,
+    answer: SocketState.Verdict,
+    scope: Scope.Scope
+  ): Effect.Effect<any, any> {
+    if (!this.considered?.delete(request)) {
+      // Closing the listener has rejected it.
+      return this.fault("WSAAccept", { code: "WSAEINTR", detail: closedMeanwhile }, "close")
+    }
+    const fault = SocketState.concluding(answer, request.withdrawn(), this.capabilities)
+    if (fault?.code !== "WSATRY_AGAIN") this.enable(NetworkEvent.FD_ACCEPT)
+    if (fault === undefined) {
+      const socket = this.take("WSAAccept", request, scope, answer.calleeData, answer.group)
+      this.look()
+      return socket
+    }
+    if (fault.code === "WSAECONNREFUSED") request.reject()
+    else if (fault.code !== "WSAEACCES") this.putBack(request)
+    this.look()
+    return this.fault("WSAAccept", fault, "accept", request.remote)
+  }
+
+  /** The condition came to nothing: it failed, or was interrupted. */
+  abandon(request: Provider.Incoming): void {
+    if (this.considered?.delete(request)) this.putBack(request)
+  }
+
+  private putBack(request: Provider.Incoming): void {
+    ;(this.requests ??= []).unshift(request)
+    this.wakeAcceptors()
+    this.look()
+  }
+
+  private take(
+    call: "accept" | "WSAAccept",
+    request: Provider.Incoming,
+    scope: Scope.Scope,
+    calleeData?: Uint8Array,
+    wanted?: unknown
+  ): Effect.Effect<any, any> {
     const socket = new Socket(
       this.instance,
       SocketState.makeAccepted(
@@ -536,13 +578,22 @@ export class Socket implements Provider.Sink {
         this.instance.clock.currentTimeMillisUnsafe()
       )
     )
-    const handle = request.accept(socket, undefined)
-    if (Provider.isFailure(handle)) return this.fault("accept", handle, "accept", request.remote)
+    const wrong = socket.join(wanted)
+    if (wrong !== undefined) {
+      this.putBack(request)
+      return this.fault(call, wrong, "accept", request.remote)
+    }
+    const handle = request.accept(socket, calleeData)
+    if (Provider.isFailure(handle)) {
+      socket.part()
+      return this.fault(call, handle, "accept", request.remote)
+    }
     socket.open(handle, scope)
     for (const [option, value] of SocketState.inherited(socket.state, this.capabilities)) {
       handle.setOption(option, value)
     }
     handle.read(streamWindow)
+    if (this.target !== undefined) socket.retarget(this.target)
     return Effect.succeed({ socket, remote: request.remote })
   }
 
@@ -554,10 +605,11 @@ export class Socket implements Provider.Sink {
   }
 
   incoming(request: Provider.Incoming): void {
-    const waiting = this.requests === undefined ? 0 : this.requests.length
+    const waiting = (this.requests?.length ?? 0) + (this.considered?.size ?? 0)
     if (!SocketState.holdsCaller(this.state, waiting)) return request.reject()
     ;(this.requests ??= []).push(request)
     this.wakeAcceptors()
+    this.look()
   }
 
   private wakeAcceptors(): void {
@@ -576,7 +628,8 @@ export class Socket implements Provider.Sink {
     // While those that wait are being served, what there is belongs to the first of them.
     const behind = this.state.blocking && this.receivers !== undefined && this.receivers.length > 0 &&
       (this.bytes ?? this.messages)!.length > 0
-    if (!behind && this.serveReceiver(receiver, false)) return
+    this.enable(NetworkEvent.FD_READ)
+    if (!behind && this.serveReceiver(receiver, false)) return this.look()
     ;(this.receivers ??= []).push(receiver)
     return Effect.sync(() => {
       remove(this.receivers, receiver)
@@ -618,7 +671,7 @@ export class Socket implements Provider.Sink {
     }
   }
 
-  private peer(): SocketAddress.SocketAddress {
+  peer(): SocketAddress.SocketAddress {
     const phase = this.state.phase
     if (phase._tag === "Connected") return phase.remote
     return phase._tag === "Broken" && phase.was !== undefined
@@ -722,7 +775,7 @@ export class Socket implements Provider.Sink {
     const receiver = this.receivers?.shift()
     if (receiver === undefined) {
       queue.push(lent)
-      return this.credit()
+      return this.delivered()
     }
     if (receiver.peek || lostRoom(receiver)) {
       queue.push(lent)
@@ -738,8 +791,7 @@ export class Socket implements Provider.Sink {
     this.delivering = true
     receiver.resume(this.received(receiver, kept, length, this.peer()))
     this.wakeReceivers()
-    this.delivering = false
-    return this.credit()
+    return this.delivered()
   }
 
   datagram(lent: Uint8Array, from: SocketAddress.SocketAddress): number {
@@ -751,7 +803,7 @@ export class Socket implements Provider.Sink {
     const receiver = this.receivers?.shift()
     if (receiver === undefined) {
       queue.push(lent, from)
-      return this.credit()
+      return this.delivered()
     }
     if (receiver.peek || lostRoom(receiver)) {
       queue.push(lent, from)
@@ -759,6 +811,13 @@ export class Socket implements Provider.Sink {
     }
     this.delivering = true
     receiver.resume(this.message(receiver, lent, from, true))
+    return this.delivered()
+  }
+
+  /** The end of a delivery: whoever looks now may take what has come, and only then the credit is known. */
+  private delivered(): number {
+    this.delivering = true
+    this.look()
     this.delivering = false
     return this.credit()
   }
@@ -768,15 +827,15 @@ export class Socket implements Provider.Sink {
     this.receivers!.unshift(receiver)
     this.delivering = true
     this.wakeReceivers()
-    this.delivering = false
-    return this.credit()
+    return this.delivered()
   }
 
   soft(failure: Provider.Failure): void {
     if (this.state.phase._tag === "Closed" || this.messages === undefined) return
     const receiver = this.receivers?.shift()
-    if (receiver === undefined) this.messages.report(failure)
-    else receiver.resume(this.fault(receiver.call, failure, "receive"))
+    if (receiver !== undefined) return receiver.resume(this.fault(receiver.call, failure, "receive"))
+    this.messages.report(failure)
+    this.look()
   }
 
   ended(): void {
@@ -799,7 +858,12 @@ export class Socket implements Provider.Sink {
   send(bytes: Uint8Array, call: "send" | "sendto", resume: Resume): void | Effect.Effect<void> {
     const busy = this.writing !== undefined || (this.senders !== undefined && this.senders.length > 0)
     const verdict = SocketState.sending(this.state, this.instance.facts(), call, busy)
-    if (verdict !== "go" && verdict !== "wait") return resume(this.refuse(call, verdict, "send"))
+    if (verdict !== "go" && verdict !== "wait") {
+      resume(this.refuse(call, verdict, "send"))
+      if (verdict !== "WSAEWOULDBLOCK") return
+      this.enable(NetworkEvent.FD_WRITE)
+      return this.look()
+    }
     if (bytes.length === 0) return resume(Effect.succeed(0))
     if (!this.state.blocking) return this.sendPart(call, bytes, resume)
     const sender: Sender = { call, bytes, resume }
@@ -856,6 +920,7 @@ export class Socket implements Provider.Sink {
     // The next in line goes before the fiber that wakes can send again.
     this.wakeSenders()
     sender.resume?.(Effect.succeed(sender.bytes.length))
+    this.look()
   }
 
   private wakeSenders(): void {
@@ -959,7 +1024,7 @@ export class Socket implements Provider.Sink {
     const senders = this.senders ?? []
     if (this.writing !== undefined) senders.unshift(this.writing)
     for (const { call, resume } of senders) if (resume !== undefined) interrupted.push([call, resume])
-    for (const { resume } of this.acceptors ?? []) interrupted.push(["accept", resume])
+    for (const { call, resume } of this.acceptors ?? []) interrupted.push([call, resume])
     for (const { resume } of this.listeners ?? []) interrupted.push(["listen", resume])
     const sendings = this.sendings ?? []
     const requests = this.requests ?? []
@@ -972,14 +1037,19 @@ export class Socket implements Provider.Sink {
     this.writing = this.sendings = this.requests = undefined
     this.bytes?.clear()
     this.messages?.clear()
-    for (const request of requests) request.reject()
+    for (const request of [...requests, ...this.considered ?? []]) request.reject()
+    this.considered = undefined
+    this.target?.detach(this)
+    this.target = undefined
+    this.part()
     if (command._tag === "close") this.handle.close(command.how)
     for (const [call, resume] of interrupted) {
       resume(
-        this.fault(call, { code: "WSAEINTR", detail: "the socket was closed while the call was pending" }, "close")
+        this.fault(call, { code: "WSAEINTR", detail: closedMeanwhile }, "close")
       )
     }
     for (const sending of sendings) sending(Provider.failure("WSAEINTR"))
+    this.look()
   }
 
   broken(failure: Provider.Failure): void {
@@ -988,6 +1058,131 @@ export class Socket implements Provider.Sink {
 
   closed(): void {
     this.instance.gone(this)
+  }
+
+  // -- readiness ------------------------------------------------------------------------------------------------------
+
+  private standing(): Readiness.Standing {
+    return {
+      buffered: (this.bytes ?? this.messages)!.length > 0,
+      waiting: this.hasCaller(),
+      room: this.writing === undefined && (this.senders === undefined || this.senders.length === 0)
+    }
+  }
+
+  /** A17: the sets of select that the socket belongs to. */
+  readiness(): number {
+    return Readiness.readiness(this.state, this.standing())
+  }
+
+  addSelecting(selecting: Selecting): void {
+    this.watched = true
+    ;(this.selecting ??= new Set()).add(selecting)
+  }
+
+  removeSelecting(selecting: Selecting): void {
+    this.selecting?.delete(selecting)
+  }
+
+  private enable(events: number): void {
+    if (this.watched) this.state = Readiness.enable(this.state, events)
+  }
+
+  /** Whatever has happened, whoever asked for it is told. */
+  private look(): void {
+    if (!this.watched) return
+    const next = Readiness.observe(this.state, this.standing())
+    if (next !== this.state) {
+      this.state = next
+      this.target?.signal(this)
+    }
+    for (const selecting of Array.from(this.selecting ?? [])) {
+      if (this.selecting!.has(selecting)) selecting.look(this)
+    }
+  }
+
+  /** A18, A20: who is told of which events from now on. */
+  select(
+    call: "WSAEventSelect" | "WSAAsyncSelect",
+    events: unknown,
+    target: Target | undefined
+  ): Effect.Effect<void, any> {
+    const decision = Readiness.decideSelect(
+      this.state,
+      { door: call === "WSAEventSelect" ? "event" : "async", events, told: target !== undefined },
+      this.instance.facts()
+    )
+    if (decision._tag === "Fail") return this.fault(call, decision, "request")
+    this.state = decision.next
+    this.retarget(events === 0 ? undefined : target)
+    return Effect.void
+  }
+
+  private retarget(target: Target | undefined): void {
+    const before = this.target
+    this.watched = true
+    this.target = target
+    target?.attach(this)
+    if (before !== target) before?.detach(this)
+    // What was recorded and has not been fetched is told to whoever asks now.
+    if (Readiness.hasRecorded(this.state)) target?.signal(this)
+    this.look()
+  }
+
+  /** Who was told does not listen any more; another one may have taken its place. */
+  deselect(target: Target): void {
+    if (this.target !== target) return
+    this.state = Readiness.forget(this.state)
+    this.retarget(undefined)
+  }
+
+  fetchEvents(events: number): Readiness.Fetched {
+    const { fetched, next } = Readiness.fetch(this.state, events)
+    this.state = next
+    return fetched
+  }
+
+  /** A19: gives the recorded events, and resets the event object in the same step. */
+  enumEvents(event: EventObject | undefined | "invalid"): Effect.Effect<Readiness.Fetched, any> {
+    const code = SocketState.gate(this.state, this.instance.facts())
+    if (code !== undefined) return this.refuse("WSAEnumNetworkEvents", code, "request")
+    if (event === "invalid") {
+      return this.fault(
+        "WSAEnumNetworkEvents",
+        { code: "WSA_INVALID_HANDLE", detail: "the event object is closed" },
+        "request"
+      )
+    }
+    event?.reset()
+    return Effect.succeed(this.fetchEvents(NetworkEvent.FD_ALL_EVENTS))
+  }
+
+  // -- groups ---------------------------------------------------------------------------------------------------------
+
+  /** A01: becomes one of a group, or says why it cannot. */
+  join(wanted: unknown): SocketState.Fail | undefined {
+    const answer = InstanceState.join(this.instance.state, this, this.kind, wanted)
+    if ("_tag" in answer) return answer
+    this.instance.state = answer.next
+    if (answer.group !== undefined) this.state = SocketState.withGroup(this.state, answer.group)
+    return undefined
+  }
+
+  part(): void {
+    const { group } = this.state.cold
+    if (group !== undefined) this.instance.state = InstanceState.part(this.instance.state, this, group)
+  }
+
+  /** E11: where another socket of the constrained group is connected to, or about to be. */
+  private groupPeer(): SocketAddress.SocketAddress | undefined {
+    const { group } = this.state.cold
+    if (group === undefined || !group.constrained) return undefined
+    for (const other of InstanceState.members(this.instance.state, group)) {
+      if (other === this || !(other instanceof Socket)) continue
+      const peer = SocketState.getpeername(other.state, this.instance.facts())
+      if (typeof peer !== "string") return peer
+    }
+    return undefined
   }
 
   // -- options --------------------------------------------------------------------------------------------------------
@@ -1065,15 +1260,22 @@ export const notASocket = (call: WsaError.Call, given: unknown): Effect.Effect<n
 export const makeSocket = (
   instance: Instance,
   request: InstanceState.SocketRequest,
-  scope: Scope.Scope
+  scope: Scope.Scope,
+  busy: boolean
 ): Effect.Effect<any, any> => {
-  const kind = InstanceState.socketKind(request, instance.facts())
+  const current = instance.facts()
+  const kind = InstanceState.socketKind(request, busy ? { ...current, busy } : current)
   if ("_tag" in kind) {
     return Effect.fail(WsaError.forCall("socket", kind.code, { stage: "request", detail: kind.detail }))
   }
   const socket = new Socket(instance, SocketState.make(kind))
+  const wrong = socket.join(request.group)
+  if (wrong !== undefined) {
+    return Effect.fail(WsaError.forCall("socket", wrong.code, { stage: "request", detail: wrong.detail }))
+  }
   const handle = instance.provider.open(kind, socket)
   if (Provider.isFailure(handle)) {
+    socket.part()
     return Effect.fail(WsaError.forCall("socket", handle.code, { stage: "open", native: handle.native }))
   }
   socket.open(handle, scope)

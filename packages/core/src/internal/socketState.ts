@@ -6,6 +6,7 @@
  * themselves never come here: `receiving` and `sending` only say whether they may move, and allocate nothing.
  */
 import * as NetAddress from "effect/net/NetAddress"
+import { FD_ALL_EVENTS, FD_CONNECT, FD_WRITE } from "../NetworkEvent.ts"
 import type { Capabilities, ConnectPlan, Failure, Kind, ListenPlan, ProviderOption } from "../Provider.ts"
 import * as SocketAddress from "../SocketAddress.ts"
 import { type Code, type Native, table } from "../WsaError.ts"
@@ -74,14 +75,45 @@ export interface Options {
   readonly IPV6_V6ONLY: boolean
 }
 
+/** What a socket was asked to tell, and what it has told. */
+export interface Selection {
+  /** Who is told: an event object, a stream of messages, or nobody any more. */
+  readonly door: "event" | "async" | "none"
+  /** The events asked for. */
+  readonly mask: number
+  /** The events that may be recorded. */
+  readonly enabled: number
+  /** The events that were recorded and not fetched. */
+  readonly recorded: number
+  /** How the attempt of the recorded FD_CONNECT failed. */
+  readonly connectFailure: AttemptFailure | undefined
+  /** How the connection of the recorded FD_CLOSE broke. */
+  readonly closeFailure: Failure | undefined
+}
+
+/** A socket group, as one of its sockets knows it (A01). */
+export interface Group {
+  readonly id: number
+  /** E11: all its sockets connect to one host. */
+  readonly constrained: boolean
+  /** R20: the socket created it. */
+  readonly created: boolean
+}
+
 /** Fields that most sockets never touch; one shared object serves them. */
 export interface Cold {
   readonly options: Options
   /** SO_ERROR: the code of the last failed non-blocking connect, until one succeeds (A12). */
   readonly soError: Code | "WsaUnmapped" | undefined
   readonly lastFailure: AttemptFailure | undefined
+  /** An attempt failed, and none has succeeded since: what select calls exceptional (A17). */
+  readonly failed: boolean
   /** A datagram socket whose peer was dissolved (R07). */
   readonly dissolved: boolean
+  /** The group that the socket is in (A01). */
+  readonly group: Group | undefined
+  /** A18, A20; `undefined` where nobody has asked for events yet. */
+  readonly selection: Selection | undefined
 }
 
 export const shutReceive = 1
@@ -95,7 +127,7 @@ export interface SocketState {
   /** The stack chose the local association, so only its port is ours (R01, R26). */
   readonly implicit: boolean
   readonly blocking: boolean
-  /** Attempts begun so far; the number of the newest one. */
+  /** Attempts begun so far, the number of the newest one; each connect of a datagram socket is one too. */
   readonly attempts: number
   readonly shut: number
   /** The peer has ended its direction. */
@@ -119,7 +151,24 @@ const defaultOptions: Options = {
   IPV6_V6ONLY: true
 }
 
-const defaultCold: Cold = { options: defaultOptions, soError: undefined, lastFailure: undefined, dissolved: false }
+const defaultCold: Cold = {
+  options: defaultOptions,
+  soError: undefined,
+  lastFailure: undefined,
+  failed: false,
+  dissolved: false,
+  group: undefined,
+  selection: undefined
+}
+
+export const nothingAsked: Selection = {
+  door: "none",
+  mask: 0,
+  enabled: FD_ALL_EVENTS,
+  recorded: 0,
+  connectFailure: undefined,
+  closeFailure: undefined
+}
 
 /** A socket as `socket` makes it. */
 export const make = (kind: Kind): SocketState => ({
@@ -147,7 +196,9 @@ export const makeAccepted = (
   local,
   implicit: true,
   blocking: listener.blocking,
-  cold: listener.cold.options === defaultOptions ? defaultCold : { ...defaultCold, options: listener.cold.options }
+  cold: listener.cold.options === defaultOptions && !isSelected(listener)
+    ? defaultCold
+    : { ...defaultCold, options: listener.cold.options, selection: inheritedSelection(listener) }
 })
 
 const withPhase = (state: SocketState, phase: Phase): SocketState => ({ ...state, phase })
@@ -156,6 +207,31 @@ const withCold = (state: SocketState, cold: Partial<Cold>): SocketState => ({
   ...state,
   cold: { ...state.cold, ...cold }
 })
+
+export const withSelection = (state: SocketState, selection: Selection): SocketState => withCold(state, { selection })
+
+/** A01: the group that the socket has come to be in. */
+export const withGroup = (state: SocketState, group: Group): SocketState => withCold(state, { group })
+
+/** A15: whether events are asked for, so that the socket has to stay non-blocking. */
+const isSelected = (state: SocketState): boolean =>
+  state.cold.selection !== undefined && state.cold.selection.door !== "none"
+
+const inheritedSelection = (listener: SocketState): Selection | undefined =>
+  listener.cold.selection !== undefined && isSelected(listener)
+    ? { ...nothingAsked, door: listener.cold.selection.door, mask: listener.cold.selection.mask }
+    : undefined
+
+const enabling = (cold: Cold, events: number): Cold =>
+  cold.selection === undefined || (cold.selection.enabled & events) === events
+    ? cold
+    : { ...cold, selection: { ...cold.selection, enabled: cold.selection.enabled | events } }
+
+/** A18: a call that enables events has been made, whatever came of it. */
+export const enable = (state: SocketState, events: number): SocketState => {
+  const cold = enabling(state.cold, events)
+  return cold === state.cold ? state : { ...state, cold }
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Facts, requests, decisions
@@ -194,6 +270,8 @@ export type Request =
     readonly data: ConnectData
     /** A22: a list began on a blocking socket, and waits for each attempt also where FIONBIO was set since (A15). */
     readonly waits?: boolean
+    /** E11: where another socket of the constrained group is connected to, or about to be. */
+    readonly groupPeer?: SocketAddress.SocketAddress | undefined
   }
   | { readonly _tag: "connectByList"; readonly names: ReadonlyArray<Name>; readonly timeoutValid: boolean }
   | { readonly _tag: "cancelConnect"; readonly attempt: number }
@@ -261,7 +339,7 @@ export const gateDetail = (code: Code): string => {
     case "WSAENOTSOCK":
       return "the socket has been closed; make a new one"
     default:
-      return "another call of this instance is in progress"
+      return "another call of this instance blocks (version 1.1), or the call comes from inside an accept condition"
   }
 }
 
@@ -281,6 +359,8 @@ export const detailOf = (code: Code, state: SocketState): string | undefined => 
       return state.phase._tag === "Fresh" ? "bind or connect the socket first" : undefined
     case "WSAEWOULDBLOCK":
       return "the socket is non-blocking and this cannot be done at once"
+    case "WSAEINTR":
+      return "WSACancelBlockingCall cancelled the call"
     case "WSAEOPNOTSUPP":
       return state.kind.direction === "both"
         ? `a ${state.kind.type} socket cannot do this`
@@ -334,9 +414,7 @@ export const decide = (state: SocketState, request: Request, facts: Facts, capab
     case "close":
       return close(state, request.lent)
     case "setBlocking":
-      return typeof request.blocking === "boolean"
-        ? { _tag: "Done", next: { ...state, blocking: request.blocking } }
-        : fail("WSAEINVAL", "FIONBIO takes true (non-blocking) or false (blocking)")
+      return setBlocking(state, request.blocking)
     case "setOption":
       return setOption(state, request.option, request.value, capabilities)
   }
@@ -354,10 +432,21 @@ const bind = (state: SocketState, given: Name, taken: boolean): Decision => {
   return { _tag: "Run", next: state, command: { _tag: "bind", local: name, reuse: SO_REUSEADDR, v6Only: IPV6_V6ONLY } }
 }
 
+/** A15. */
+const setBlocking = (state: SocketState, blocking: unknown): Decision => {
+  if (typeof blocking !== "boolean") {
+    return fail("WSAEINVAL", "FIONBIO takes true (non-blocking) or false (blocking)")
+  }
+  if (blocking && isSelected(state)) {
+    return fail("WSAEINVAL", "network events are asked for; ask for none (0) before the socket is made blocking")
+  }
+  return { _tag: "Done", next: { ...state, blocking } }
+}
+
 /** R22 … R26 and the order of errors, for streams. */
 const connectStream = (
   state: SocketState,
-  { data, name, waits }: Extract<Request, { readonly _tag: "connect" }>,
+  { data, groupPeer, name, waits }: Extract<Request, { readonly _tag: "connect" }>,
   capabilities: Capabilities
 ): Decision => {
   const remote = decodeName(state, name)
@@ -377,6 +466,12 @@ const connectStream = (
   if (mappedIsOut(state, remote)) {
     return fail("WSAEADDRNOTAVAIL", "an IPv4-mapped address needs IPV6_V6ONLY off")
   }
+  if (groupPeer !== undefined && !SocketAddress.sameHost(groupPeer, remote)) {
+    return fail(
+      "WSAEINVAL",
+      `the constrained group of the socket connects to the host of ${SocketAddress.format(groupPeer)}`
+    )
+  }
   const wrong = checkConnectData(state, data, capabilities)
   if (wrong !== undefined) return wrong
   const attempt = state.attempts + 1
@@ -387,7 +482,11 @@ const connectStream = (
       ...state,
       attempts: attempt,
       phase: { _tag: "Connecting", attempt, remote, caller, issued: false },
-      cold: state.cold.lastFailure === undefined ? state.cold : { ...state.cold, lastFailure: undefined }
+      // A18: FD_CONNECT is told once for each attempt, and FD_WRITE with it.
+      cold: enabling(
+        state.cold.lastFailure === undefined ? state.cold : { ...state.cold, lastFailure: undefined },
+        FD_CONNECT | FD_WRITE
+      )
     },
     command: {
       _tag: "connect",
@@ -590,6 +689,7 @@ const hasOption = (kind: Kind, option: string, capabilities: Capabilities): bool
     case "SO_TYPE":
     case "SO_ERROR":
     case "SO_CONNECT_TIME":
+    case "SO_GROUP_ID":
     case "SO_REUSEADDR":
     case "SO_EXCLUSIVEADDRUSE":
       return true
@@ -672,6 +772,8 @@ const optionValue = (state: SocketState, option: string, capabilities: Capabilit
       return state.kind.type
     case "SO_ERROR":
       return numberOf(state.cold.soError)
+    case "SO_GROUP_ID":
+      return state.cold.group?.id ?? 0
     case "SO_ACCEPTCONN":
       return state.phase._tag === "Listening"
     case "SO_MAX_MSG_SIZE":
@@ -755,6 +857,41 @@ export const accepting = (state: SocketState, facts: Facts, waiting: boolean): C
   if (state.phase._tag !== "Listening") return "WSAEINVAL"
   if (waiting) return "take"
   return state.blocking ? "wait" : "WSAEWOULDBLOCK"
+}
+
+/** What an accept condition answered; anything, since one without types may answer anything. */
+export interface Verdict {
+  readonly verdict: unknown
+  readonly calleeData?: Uint8Array | undefined
+  readonly group?: unknown
+}
+
+/** The answers of an accept condition. */
+export const CF_ACCEPT = 0
+export const CF_REJECT = 1
+export const CF_DEFER = 2
+
+/** A07: what WSAAccept fails with after its condition has answered, or nothing, where the caller is accepted. */
+export const concluding = (answer: Verdict, withdrawn: boolean, capabilities: Capabilities): Fail | undefined => {
+  if (withdrawn) return fail("WSAEACCES", "the caller has gone while the condition ran")
+  switch (answer.verdict) {
+    case CF_REJECT:
+      return fail("WSAECONNREFUSED", "the condition rejected the caller")
+    case CF_DEFER:
+      return fail("WSATRY_AGAIN", "the condition deferred; the caller waits, and is the next one given")
+    case CF_ACCEPT:
+      break
+    default:
+      return fail("WSAEINVAL", "the condition answers CF_ACCEPT, CF_REJECT or CF_DEFER; the caller still waits")
+  }
+  const data = answer.calleeData
+  if (data === undefined) return undefined
+  if (!(data instanceof Uint8Array)) return fail("WSAEINVAL", "callee data is a Uint8Array; the caller still waits")
+  return data.length <= capabilities.calleeDataMax ? undefined : fail(
+    "WSAEINVAL",
+    `callee data is ${data.length} bytes, the provider carries at most ${capabilities.calleeDataMax}; ` +
+      "the caller still waits"
+  )
 }
 
 /** Whether one more caller may wait: beyond the backlog it is rejected (T38). */
@@ -943,9 +1080,7 @@ const established = (state: SocketState, attempt: number, calleeData: Uint8Array
       // The address of an earlier attempt is not this one's: the provider is asked when someone wants to know.
       local: state.implicit ? undefined : state.local,
       implicit: state.implicit || state.local === undefined,
-      cold: cold.soError === undefined && cold.lastFailure === undefined
-        ? cold
-        : { ...cold, soError: undefined, lastFailure: undefined }
+      cold: cold.failed ? { ...cold, soError: undefined, lastFailure: undefined, failed: false } : cold
     },
     wake: Wake.connect
   }
@@ -959,7 +1094,7 @@ const attemptFailed = (
 ): Reaction => {
   if (!isCurrent(state, attempt)) return { next: state, wake: Wake.none }
   const { caller, issued, remote } = state.phase
-  const next = withCold(afterAttempt(state, local), { lastFailure: { failure, remote } })
+  const next = withCold(afterAttempt(state, local), { lastFailure: { failure, remote }, failed: true })
   return {
     // A12: only an attempt whose call has returned already leaves its code in SO_ERROR.
     next: caller === "nonblocking" && issued ? withCold(next, { soError: failure.code }) : next,
@@ -991,7 +1126,11 @@ const peerSet = (
       local,
       implicit: state.implicit || phase._tag === "Fresh",
       peerGeneration: same ? state.peerGeneration : state.peerGeneration + 1,
-      cold: state.cold.dissolved ? { ...state.cold, dissolved: false } : state.cold
+      attempts: state.attempts + 1,
+      cold: enabling(
+        state.cold.dissolved ? { ...state.cold, dissolved: false } : state.cold,
+        FD_CONNECT | FD_WRITE
+      )
     },
     wake: Wake.none
   }

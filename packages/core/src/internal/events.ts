@@ -1,0 +1,264 @@
+/**
+ * Who is told when a socket becomes ready: a select that waits, an event object, a stream of messages.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as NetworkEvent from "../NetworkEvent.ts"
+import * as WsaError from "../WsaError.ts"
+import type { Instance, Resume } from "./instance.ts"
+import * as Readiness from "./readiness.ts"
+import type { Socket } from "./socket.ts"
+
+/** Who is told that a network event of a socket has been recorded. */
+export interface Target {
+  /** An event has been recorded. */
+  readonly signal: (socket: Socket) => void
+  /** From now on the socket tells here. */
+  readonly attach: (socket: Socket) => void
+  /** The socket was closed, or tells someone else. */
+  readonly detach: (socket: Socket) => void
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Event objects
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** An event object: signaled until it is reset by a call (A19). */
+export class EventObject implements Target {
+  readonly #made = true
+
+  static is(u: unknown): u is EventObject {
+    return typeof u === "object" && u !== null && #made in u && u.#made
+  }
+
+  signaled = false
+  closed = false
+  /** Who waits for it, in the order in which they came. */
+  readonly waiters = new Set<() => void>()
+  readonly instance: Instance
+
+  constructor(instance: Instance) {
+    this.instance = instance
+    instance.events.add(this)
+  }
+
+  set(): void {
+    if (this.signaled || this.closed) return
+    this.signaled = true
+    this.wake()
+  }
+
+  reset(): void {
+    this.signaled = false
+  }
+
+  signal(): void {
+    this.set()
+  }
+
+  attach(): void {}
+
+  detach(): void {}
+
+  close(): void {
+    this.closed = true
+    this.instance.events.delete(this)
+    this.wake()
+  }
+
+  private wake(): void {
+    // Each runs a fiber, which may end the waiting of another one.
+    for (const waiter of Array.from(this.waiters)) if (this.waiters.has(waiter)) waiter()
+  }
+
+  toString(): string {
+    return `WSAEvent(${this.closed ? "closed" : this.signaled ? "signaled" : "not signaled"})`
+  }
+
+  toJSON(): string {
+    return this.toString()
+  }
+}
+
+/** A19: the index of the first event object that is signaled, once one is, or all are. */
+export const waitForEvents = (
+  events: ReadonlyArray<EventObject>,
+  all: boolean,
+  resume: Resume,
+  invalid: () => Effect.Effect<never, any>
+): void | Effect.Effect<void> => {
+  const look = (): Effect.Effect<number, any> | undefined => {
+    if (events.some((event) => event.closed)) return invalid()
+    const index = events.findIndex((event) => event.signaled)
+    return index === -1 || (all && !events.every((event) => event.signaled)) ? undefined : Effect.succeed(index)
+  }
+  const answer = look()
+  if (answer !== undefined) return resume(answer)
+  const leave = () => {
+    for (const event of events) event.waiters.delete(waiter)
+  }
+  const waiter = () => {
+    const answer = look()
+    if (answer === undefined) return
+    leave()
+    resume(answer)
+  }
+  for (const event of events) event.waiters.add(waiter)
+  return Effect.sync(leave)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Messages
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A18: what went wrong, in the classes that the calls have for it. */
+export const errorsOf = (
+  socket: Socket,
+  { closeFailure, connectFailure }: Pick<Readiness.Fetched, "closeFailure" | "connectFailure">
+): NetworkEvent.Errors => {
+  const { local } = socket.state
+  const errors: { -readonly [K in keyof NetworkEvent.Errors]: NetworkEvent.Errors[K] } = {}
+  if (connectFailure !== undefined) {
+    const { failure, remote } = connectFailure
+    errors.FD_CONNECT = WsaError.forCall("connectResult", failure.code, {
+      stage: "connect",
+      local,
+      remote,
+      native: failure.native
+    })
+  }
+  if (closeFailure !== undefined) {
+    errors.FD_CLOSE = WsaError.forCall("recv", closeFailure.code, {
+      stage: "receive",
+      local,
+      remote: socket.peer(),
+      native: closeFailure.native
+    })
+  }
+  return errors
+}
+
+/** Messages in the order in which their sockets became ready; what nobody fetches stays one bit of its socket. */
+export class Mailbox implements Target {
+  private readonly ready = new Set<Socket>()
+  private readonly attached = new Set<Socket>()
+  private reader: Resume | undefined
+
+  attach(socket: Socket): void {
+    this.attached.add(socket)
+  }
+
+  /** A20: it ends when no socket tells here any more. */
+  detach(socket: Socket): void {
+    this.attached.delete(socket)
+    this.ready.delete(socket)
+    if (this.attached.size === 0) this.wake()
+  }
+
+  signal(socket: Socket): void {
+    this.ready.add(socket)
+    this.wake()
+  }
+
+  /** Nobody reads any more: no events are asked for. */
+  close(): void {
+    for (const socket of Array.from(this.attached)) socket.deselect(this)
+  }
+
+  private wake(): void {
+    const reader = this.reader
+    this.reader = undefined
+    reader?.(this.pull)
+  }
+
+  readonly pull: Effect.Effect<
+    readonly [NetworkEvent.NetworkMessage<Socket>, ...Array<NetworkEvent.NetworkMessage<Socket>>],
+    Cause.Done
+  > = Effect.suspend(() => {
+    const messages: Array<NetworkEvent.NetworkMessage<Socket>> = []
+    for (const socket of this.ready) {
+      const { closeFailure, connectFailure, recorded } = socket.fetchEvents(NetworkEvent.FD_ALL_EVENTS)
+      const errors = errorsOf(socket, { closeFailure, connectFailure })
+      for (let event = NetworkEvent.FD_READ as number; event <= recorded; event <<= 1) {
+        if ((recorded & event) === 0) continue
+        const error = event === NetworkEvent.FD_CONNECT
+          ? errors.FD_CONNECT
+          : event === NetworkEvent.FD_CLOSE
+          ? errors.FD_CLOSE
+          : undefined
+        messages.push({ socket, event, error })
+      }
+    }
+    this.ready.clear()
+    const [first, ...others] = messages
+    if (first !== undefined) return Effect.succeed([first, ...others])
+    if (this.attached.size === 0) return Cause.done()
+    return this.awaitMessage
+  })
+
+  private readonly awaitMessage: typeof this.pull = Effect.callback((resume) => {
+    if (this.ready.size > 0 || this.attached.size === 0) return resume(this.pull)
+    this.reader = resume as Resume
+    return Effect.sync(() => {
+      this.reader = undefined
+    })
+  })
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// select
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** A select that waits on many sockets: its cost is one look at each when it begins, and one when it ends. */
+export class Selecting {
+  private readonly interests: ReadonlyMap<Socket, number>
+  private readonly resume: Resume
+
+  constructor(interests: ReadonlyMap<Socket, number>, resume: Resume) {
+    this.interests = interests
+    this.resume = resume
+  }
+
+  /** Answers at once, or takes its place at each socket. */
+  begin(): void | Effect.Effect<void> {
+    for (const [socket, interest] of this.interests) {
+      if ((socket.readiness() & interest) !== 0) return this.resume(this.answer())
+    }
+    for (const socket of this.interests.keys()) socket.addSelecting(this)
+    return Effect.sync(() => this.leave())
+  }
+
+  /** Something happened to a socket. */
+  look(socket: Socket): void {
+    const interest = this.interests.get(socket)!
+    if (socket.state.phase._tag !== "Closed" && (socket.readiness() & interest) === 0) return
+    this.leave()
+    // A17: whoever only waits for an exception learns of a socket that was closed so (E3 of what Windows does).
+    this.resume(
+      socket.state.phase._tag === "Closed" && interest === Readiness.exceptional
+        ? socket.refuse("select", "WSAENOTSOCK", "request")
+        : this.answer()
+    )
+  }
+
+  private leave(): void {
+    for (const socket of this.interests.keys()) socket.removeSelecting(this)
+  }
+
+  private answer(): Effect.Effect<Selected> {
+    const selected = { read: [] as Array<Socket>, write: [] as Array<Socket>, except: [] as Array<Socket> }
+    for (const [socket, interest] of this.interests) {
+      const ready = socket.readiness() & interest
+      if ((ready & Readiness.readable) !== 0) selected.read.push(socket)
+      if ((ready & Readiness.writable) !== 0) selected.write.push(socket)
+      if ((ready & Readiness.exceptional) !== 0) selected.except.push(socket)
+    }
+    return Effect.succeed(selected)
+  }
+}
+
+export interface Selected {
+  readonly read: ReadonlyArray<Socket>
+  readonly write: ReadonlyArray<Socket>
+  readonly except: ReadonlyArray<Socket>
+}

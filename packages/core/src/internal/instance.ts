@@ -1,0 +1,164 @@
+/**
+ * An instance as it lives: the provider, every socket and event object that has not given everything back, and what is in
+ * progress, so that other calls have to fail (E05).
+ */
+import type * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type * as Provider from "../Provider.ts"
+import * as InstanceState from "./instanceState.ts"
+import type { Socket } from "./socket.ts"
+import type * as SocketState from "./socketState.ts"
+
+export type Resume = (answer: Effect.Effect<any, any>) => void
+
+/** A call that waits: it answers through `resume`, now or later, and says how it is given up. */
+export type Waiting = (resume: Resume) => void | Effect.Effect<void>
+
+/** An accept condition that is running. It dies with the condition, whatever still holds it. */
+export interface RunningCondition {
+  readonly instance: Instance
+  running: boolean
+  /** The one, of another instance, from inside which it was begun. */
+  readonly outer: RunningCondition | undefined
+}
+
+/** What a call is made from inside of; forked fibers inherit it. */
+export const Condition = Context.Reference<RunningCondition | undefined>("@effect-winsock/core/Condition", {
+  defaultValue: () => undefined
+})
+
+export class Instance {
+  state: InstanceState.InstanceState
+  /** Sockets whose handle has not told that it is closed. */
+  readonly sockets = new Set<Socket>()
+  /** What is waited for, and is to be given up when the instance is left. */
+  readonly events = new Set<{ readonly close: () => void }>()
+  /** No call can be in progress in a way that others have to mind (E05). */
+  quiet = true
+  private conditions = 0
+  /** How the blocking call of version 1.1 is cancelled. */
+  private blocked: { cancel: Effect.Effect<void> } | undefined
+  private idle: (() => void) | undefined
+  readonly provider: Provider.Provider
+  readonly clock: Clock.Clock
+
+  constructor(provider: Provider.Provider, clock: Clock.Clock, state: InstanceState.InstanceState) {
+    this.provider = provider
+    this.clock = clock
+    this.state = state
+    this.hush()
+  }
+
+  facts(): SocketState.Facts {
+    return InstanceState.facts(this.state, this.provider.network())
+  }
+
+  private hush(): void {
+    this.quiet = this.conditions === 0 && !InstanceState.blocksOnce(this.state)
+  }
+
+  // -- start-up and clean-up ------------------------------------------------------------------------------------------
+
+  /** A21: one start-up more. */
+  startup(wanted: unknown): number | SocketState.Fail {
+    const answer = InstanceState.start(this.provider.network(), wanted, this.state)
+    if ("_tag" in answer) return answer
+    this.state = answer.next
+    this.hush()
+    return answer.version
+  }
+
+  /** A21: one start-up less. With the last one calls fail, and it is over when nothing is held any more. */
+  readonly cleanup: Effect.Effect<void> = Effect.suspend(() => {
+    this.state = InstanceState.cleanup(this.state)
+    return this.state.count === 0 ? this.closeAll : Effect.void
+  })
+
+  /** Leaves, however often it was started. */
+  readonly leave: Effect.Effect<void> = Effect.suspend(() => {
+    this.state = InstanceState.leave(this.state)
+    return this.closeAll
+  })
+
+  private readonly closeAll: Effect.Effect<void> = Effect.callback<void>((resume) => {
+    for (const event of Array.from(this.events)) event.close()
+    for (const socket of Array.from(this.sockets)) {
+      socket.closeNow()
+      // As the reference says of WSACleanup: what has not been sent by now can be lost.
+      socket.handle.close("reset")
+    }
+    if (this.sockets.size === 0) return resume(Effect.void)
+    this.idle = () => resume(Effect.void)
+  })
+
+  gone(socket: Socket): void {
+    this.sockets.delete(socket)
+    if (this.sockets.size > 0 || this.idle === undefined) return
+    const idle = this.idle
+    this.idle = undefined
+    idle()
+  }
+
+  // -- what is in progress (E05) --------------------------------------------------------------------------------------
+
+  /** Whether a call of this fiber has to fail: another one blocks, or it comes from inside an accept condition. */
+  busy(fiber: Fiber.Fiber<any, any>): boolean {
+    if (this.quiet) return false
+    if (this.blocked !== undefined) return true
+    let condition = Context.get(fiber.context, Condition)
+    while (condition !== undefined && !(condition.running && condition.instance === this)) condition = condition.outer
+    return condition !== undefined
+  }
+
+  beginCondition(outer: RunningCondition | undefined): RunningCondition {
+    this.conditions++
+    this.hush()
+    return { instance: this, running: true, outer }
+  }
+
+  endCondition(condition: RunningCondition): void {
+    if (!condition.running) return
+    condition.running = false
+    this.conditions--
+    this.hush()
+  }
+
+  /** E05: in version 1.1 the call keeps all others off while it waits, and can be cancelled (E04). */
+  blockOnce(wait: Waiting, cancelled: () => Effect.Effect<never, any>): Waiting {
+    if (!InstanceState.blocksOnce(this.state)) return wait
+    return (resume) => {
+      const mine = { cancel: Effect.void }
+      let ended = false
+      const release = wait((answer) => {
+        ended = true
+        this.unblock(mine)
+        resume(answer)
+      })
+      if (ended || release === undefined) return release
+      mine.cancel = Effect.andThen(
+        release,
+        Effect.sync(() => {
+          if (ended) return
+          this.unblock(mine)
+          resume(cancelled())
+        })
+      )
+      this.blocked = mine
+      return Effect.suspend(() => {
+        this.unblock(mine)
+        return release
+      })
+    }
+  }
+
+  private unblock(mine: { readonly cancel: Effect.Effect<void> }): void {
+    if (this.blocked === mine) this.blocked = undefined
+  }
+
+  /** E04: what WSACancelBlockingCall does, or why it cannot. */
+  cancelBlockingCall(): Effect.Effect<void> | SocketState.Fail {
+    return InstanceState.cancelling(this.state, this.facts(), this.blocked !== undefined) ?? this.blocked!.cancel
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * Whether a call on a socket would have to wait, and which network events follow from it: for `select` (A17),
+ * `WSAEventSelect` (A18, A19) and `WSAAsyncSelect` (A20).
+ *
+ * Pure, as `socketState` is. An event is recorded where its condition holds, someone has asked for it, and it is enabled:
+ * recording disables it, and the calls that the reference names enable it again. So an event nobody has asked for yet is
+ * not lost: it is recorded as soon as someone does.
+ */
+import { FD_ACCEPT, FD_ALL_EVENTS, FD_CLOSE, FD_CONNECT, FD_READ, FD_WRITE } from "../NetworkEvent.ts"
+import {
+  type Facts,
+  type Fail,
+  fail,
+  gate,
+  gateDetail,
+  nothingAsked,
+  type Selection,
+  shutReceive,
+  shutSend,
+  type SocketState,
+  withSelection
+} from "./socketState.ts"
+
+/** How things stand in the queues, which the machine does not see. */
+export interface Standing {
+  /** Something has arrived and has not been received. */
+  readonly buffered: boolean
+  /** A caller waits to be accepted. */
+  readonly waiting: boolean
+  /** A send would not have to wait for an earlier one. */
+  readonly room: boolean
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// select
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The sets of select; bits. */
+export const readable = 1
+export const writable = 2
+export const exceptional = 4
+
+/** A17: in which sets of select the socket is reported. */
+export const readiness = (state: SocketState, standing: Standing): number =>
+  (isReadable(state, standing) ? readable : 0) |
+  (isWritable(state, standing) ? writable : 0) |
+  // C3, C4 of what Windows does: it stays so until an attempt succeeds, also where the socket listens meanwhile.
+  (state.cold.failed ? exceptional : 0)
+
+const isReadable = (state: SocketState, { buffered, waiting }: Standing): boolean => {
+  switch (state.phase._tag) {
+    case "Closed":
+    case "Broken":
+      return true
+    case "Listening":
+      return waiting
+    case "Connected":
+      return buffered || state.ended || (state.shut & shutReceive) !== 0
+    case "Bound":
+      return state.kind.type === "datagram" && (buffered || (state.shut & shutReceive) !== 0)
+    default:
+      return false
+  }
+}
+
+const isWritable = (state: SocketState, { room }: Standing): boolean => {
+  switch (state.phase._tag) {
+    case "Closed":
+    case "Broken":
+      return true
+    case "Connected":
+      return room || (state.shut & shutSend) !== 0
+    default:
+      return state.kind.type === "datagram"
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Network events
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The events whose condition holds. */
+const conditions = (state: SocketState, standing: Standing, door: Selection["door"]): number => {
+  const { cold, kind, phase } = state
+  const tag = phase._tag
+  if (tag === "Closed") return 0
+  const datagram = kind.type === "datagram"
+  const connected = tag === "Connected" || (tag === "Broken" && phase.was !== undefined)
+  let events = 0
+  if (standing.buffered || (datagram && tag === "Broken")) events |= FD_READ
+  if ((tag === "Connected" || (datagram && tag === "Bound")) && standing.room && (state.shut & shutSend) === 0) {
+    events |= FD_WRITE
+  }
+  // A datagram socket without an address: a message says that a send is possible, an event object does not.
+  if (datagram && tag === "Fresh" && door === "async" && (state.shut & shutSend) === 0) events |= FD_WRITE
+  if (tag === "Listening" && standing.waiting) events |= FD_ACCEPT
+  // An accepted socket is connected and has made no attempt.
+  if (state.attempts > 0 && (connected || (tag !== "Connecting" && cold.lastFailure !== undefined))) {
+    events |= FD_CONNECT
+  }
+  if (!datagram && (tag === "Broken" || (tag === "Connected" && state.ended && !standing.buffered))) events |= FD_CLOSE
+  return events
+}
+
+export { enable } from "./socketState.ts"
+
+/** Records what has come to hold. The same state where there is nothing new. */
+export const observe = (state: SocketState, standing: Standing): SocketState => {
+  const selection = state.cold.selection
+  if (selection === undefined || selection.door === "none") return state
+  const news = conditions(state, standing, selection.door) & selection.enabled & selection.mask
+  if (news === 0) return state
+  return withSelection(state, {
+    ...selection,
+    enabled: selection.enabled & ~news,
+    recorded: selection.recorded | news,
+    connectFailure: (news & FD_CONNECT) === 0 ? selection.connectFailure : state.cold.lastFailure,
+    closeFailure: (news & FD_CLOSE) !== 0 && state.phase._tag === "Broken"
+      ? state.phase.failure
+      : selection.closeFailure
+  })
+}
+
+/** What is re-enabled by a message being asked for, and is not by an event object (D1 of what Windows does). */
+const toldAgain = FD_READ | FD_WRITE | FD_ACCEPT | FD_CLOSE
+
+/** A18, A20: asks for events, in place of whatever was asked for before. The socket is non-blocking from here on. */
+const select = (state: SocketState, door: "event" | "async", mask: number): SocketState => {
+  const before = state.cold.selection ?? nothingAsked
+  const over = state.attempts > 0 && state.phase._tag !== "Connecting"
+  return withSelection({ ...state, blocking: false }, {
+    ...before,
+    door: mask === 0 ? "none" : door,
+    mask,
+    ...(door === "event"
+      // What was recorded and is not asked for any more is told to whoever asks for it next.
+      ? { enabled: before.enabled | (before.recorded & ~mask), recorded: before.recorded & mask }
+      // A connect that was over before anyone asked for messages is told by an event object only (D2).
+      : { enabled: (before.enabled | before.recorded | toldAgain) & (over ? ~FD_CONNECT : -1), recorded: 0 })
+  })
+}
+
+/** What WSAEventSelect and WSAAsyncSelect do. */
+export const decideSelect = (
+  state: SocketState,
+  { door, events, told }: {
+    readonly door: "event" | "async"
+    readonly events: unknown
+    /** An event object, or whatever is told, was given. */
+    readonly told: boolean
+  },
+  facts: Facts
+): { readonly _tag: "Done"; readonly next: SocketState } | Fail => {
+  const code = gate(state, facts)
+  if (code !== undefined) return fail(code, gateDetail(code))
+  if (typeof events !== "number" || !Number.isInteger(events) || (events & ~FD_ALL_EVENTS) !== 0) {
+    return fail("WSAEINVAL", "the events are FD_* constants joined with |")
+  }
+  if (!told && events !== 0) return fail("WSAEINVAL", "an event object that has not been closed is told of events")
+  return { _tag: "Done", next: select(state, door, events) }
+}
+
+/** Something has been recorded and not fetched. */
+export const hasRecorded = (state: SocketState): boolean =>
+  state.cold.selection !== undefined && state.cold.selection.recorded !== 0
+
+/** Nobody listens any more. */
+export const forget = (state: SocketState): SocketState => select(state, "event", 0)
+
+/** What has been recorded, and why what failed did. */
+export type Fetched = Pick<Selection, "recorded" | "connectFailure" | "closeFailure">
+
+/** A19, A20: gives the recorded events among these, and forgets them. */
+export const fetch = (
+  state: SocketState,
+  events: number
+): { readonly next: SocketState; readonly fetched: Fetched } => {
+  const selection = state.cold.selection
+  const recorded = selection === undefined ? 0 : selection.recorded & events
+  if (selection === undefined || recorded === 0) {
+    return { next: state, fetched: { recorded: 0, connectFailure: undefined, closeFailure: undefined } }
+  }
+  return {
+    next: withSelection(state, { ...selection, recorded: selection.recorded & ~recorded }),
+    fetched: {
+      recorded,
+      connectFailure: (recorded & FD_CONNECT) === 0 ? undefined : selection.connectFailure,
+      closeFailure: (recorded & FD_CLOSE) === 0 ? undefined : selection.closeFailure
+    }
+  }
+}
