@@ -40,7 +40,8 @@ export class Instance {
   private conditions = 0
   /** How the blocking call of version 1.1 is cancelled. */
   private blocked: { cancel: Effect.Effect<void> } | undefined
-  private idle: (() => void) | undefined
+  /** Who waits until sockets that were closed have given everything back. */
+  private leaving: Array<{ readonly left: Set<Socket>; readonly resume: () => void }> = []
   readonly provider: Provider.Provider
   readonly clock: Clock.Clock
 
@@ -84,21 +85,23 @@ export class Instance {
 
   private readonly closeAll: Effect.Effect<void> = Effect.callback<void>((resume) => {
     for (const event of Array.from(this.events)) event.close()
-    for (const socket of Array.from(this.sockets)) {
+    // A start-up that comes meanwhile makes sockets that are not waited for.
+    const left = new Set(this.sockets)
+    for (const socket of left) {
       socket.closeNow()
       // As the reference says of WSACleanup: what has not been sent by now can be lost.
       socket.handle.close("reset")
     }
-    if (this.sockets.size === 0) return resume(Effect.void)
-    this.idle = () => resume(Effect.void)
+    if (left.size === 0) return resume(Effect.void)
+    this.leaving.push({ left, resume: () => resume(Effect.void) })
   })
 
   gone(socket: Socket): void {
     this.sockets.delete(socket)
-    if (this.sockets.size > 0 || this.idle === undefined) return
-    const idle = this.idle
-    this.idle = undefined
-    idle()
+    if (this.leaving.length === 0) return
+    const over = this.leaving.filter(({ left }) => left.delete(socket) && left.size === 0)
+    this.leaving = this.leaving.filter((one) => !over.includes(one))
+    for (const { resume } of over) resume()
   }
 
   // -- what is in progress (E05) --------------------------------------------------------------------------------------

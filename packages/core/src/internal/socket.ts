@@ -253,6 +253,7 @@ export class Socket implements Provider.Sink {
     if (this.state.local !== undefined) {
       this.instance.state = InstanceState.claim(this.instance.state, this, this.state.kind, this.state.local, options)
     }
+    this.look()
     return Effect.void
   }
 
@@ -265,7 +266,6 @@ export class Socket implements Provider.Sink {
     if (Provider.isFailure(answer)) return answer
     this.react({ _tag: "bound", local: answer, implicit })
     if (this.messages !== undefined) this.handle.read(datagramWindow.messages)
-    this.look()
     return undefined
   }
 
@@ -391,7 +391,10 @@ export class Socket implements Provider.Sink {
     const unbound = this.bindImplicitly()
     if (unbound !== undefined) return this.fault(call, unbound, "bind", peer)
     const local = this.handle.setPeer(peer, queue)
-    if (Provider.isFailure(local)) return this.fault(call, local, "connect", peer)
+    if (Provider.isFailure(local)) {
+      this.look()
+      return this.fault(call, local, "connect", peer)
+    }
     this.wake(
       peer === undefined
         ? this.react({ _tag: "dissolved", local })
@@ -953,6 +956,17 @@ export class Socket implements Provider.Sink {
     if (wrong !== undefined) return resume(this.fault(call, wrong, "request", at))
     const unbound = this.bindImplicitly()
     if (unbound !== undefined) return resume(this.fault(call, unbound, "bind", at))
+    const release = this.transmitMessage(call, bytes, at, resume)
+    this.look()
+    return release
+  }
+
+  private transmitMessage(
+    call: "send" | "sendto",
+    bytes: Uint8Array,
+    at: SocketAddress.SocketAddress | undefined,
+    resume: Resume
+  ): void | Effect.Effect<void> {
     const answer = this.handle.sendTo(bytes, at)
     if (answer === undefined) return resume(Effect.succeed(bytes.length))
     if (answer !== "pending") return resume(this.fault(call, answer, "send", at))
