@@ -1,0 +1,78 @@
+// Writes `docs/codes.md`, the page of codes, from the tables of `WsaError`. With `--check` it writes nothing, and fails
+// where the page does not say what the tables say.
+import { readFileSync, writeFileSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import { parseArgs } from "node:util"
+import * as WsaError from "../packages/core/src/WsaError.ts"
+
+const page = fileURLToPath(new URL("../docs/codes.md", import.meta.url))
+
+const codes = Object.keys(WsaError.table) as Array<WsaError.Code>
+const calls = Object.entries(WsaError.callErrors) as ReadonlyArray<[WsaError.Call, ReadonlyArray<WsaError.Code>]>
+
+const cell = (words: string): string => words.replaceAll("|", "\\|")
+
+const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string =>
+  [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.map(cell).join(" | ")} |`).join("\n")
+
+const endsWith = (code: WsaError.Code): string =>
+  calls.filter(([, codes]) => codes.includes(code)).map(([call]) => call).join(", ")
+
+const render = (): string => {
+  const reached = codes.filter((code) => endsWith(code) !== "")
+  const others = codes.filter((code) => endsWith(code) === "")
+  return `# The codes
+
+Every Winsock code has a class of its name in \`WsaError\`, and its name is the tag: \`Effect.catchTag("WSAECONNREFUSED", …)\`.
+\`npx winsock errors CODE\` tells the same of one code, also by its number or its POSIX name. This page is written by
+\`npx -y pnpm@12 codes\` from the tables of \`WsaError\`.
+
+The class says how to take a code when deciding on another attempt: \`transient\` may go well another time, \`resource\` has
+run out here, \`defect\` is the program's own, and so on (\`WsaError.RetryClass\`).
+
+## Codes that a call can end with
+
+${
+    table(
+      ["code", "number", "POSIX", "class", "what it means", "calls"],
+      reached.map((code) => {
+        const { number, posix, retryClass, words } = WsaError.table[code]
+        return [code, String(number), posix ?? "", retryClass, words, endsWith(code)]
+      })
+    )
+  }
+
+## Codes that no call ends with by itself
+
+They have classes all the same: a stack may say one of them, and then it arrives inside \`WsaUnmapped\`, which carries what was
+said. The WSA_QOS_* ones come where a quality of service is asked for.
+
+${
+    table(
+      ["code", "number", "POSIX", "class", "what it means"],
+      others.map((code) => {
+        const { number, posix, retryClass, words } = WsaError.table[code]
+        return [code, String(number), posix ?? "", retryClass, words]
+      })
+    )
+  }
+
+## Calls
+
+A call that asks a provider can also end with \`WsaUnmapped\`.
+
+${
+    table(
+      ["call", "codes"],
+      calls.map(([call, codes]) => [call, codes.join(", ")])
+    )
+  }
+`
+}
+
+const { values } = parseArgs({ options: { check: { type: "boolean", default: false } } })
+if (!values.check) writeFileSync(page, render())
+else if (readFileSync(page, "utf8") !== render()) {
+  process.stderr.write("docs/codes.md is not what WsaError says; run `npx -y pnpm@12 codes`\n")
+  process.exitCode = 1
+}
