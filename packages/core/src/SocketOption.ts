@@ -42,7 +42,7 @@ export interface Settable<in out A> extends SocketOption<A> {
 }
 
 const readable = <A>(name: string): SocketOption<A> => ({ name })
-const settable = (name: string): Settable<boolean> => ({ name, settable: () => undefined })
+const settable = <A>(name: string): Settable<A> => ({ name, settable: () => undefined })
 
 /**
  * Whether the socket is a stream or a datagram one. Every socket has it. (A14)
@@ -250,3 +250,145 @@ export const TCP_NODELAY: Settable<boolean> = settable("TCP_NODELAY")
  * @since 0.1.0
  */
 export const IPV6_V6ONLY: Settable<boolean> = settable("IPV6_V6ONLY")
+
+/**
+ * What SO_LINGER takes: Winsock's LINGER.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Linger {
+  /** Whether the close of the socket lingers at all. */
+  readonly l_onoff: boolean
+  /** For how many seconds, from 0 to 65535. 0: not at all, the connection is reset. */
+  readonly l_linger: number
+}
+
+/**
+ * What the close of a connected stream does with bytes that have been handed over and not been taken yet; off at first,
+ * so that they go their way while the close does not wait for it. Accepted sockets inherit it. (A11, A14, A06)
+ *
+ * **Details**
+ *
+ * | `l_onoff` | `l_linger` | the close |
+ * | --- | --- | --- |
+ * | `false` | any | is graceful, and does not wait |
+ * | `true` | 0 | resets the connection, and drops what is unsent |
+ * | `true` | more | waits until all has been taken, and resets the connection after so many seconds |
+ *
+ * The end of a scope lingers as `closesocket` does on a blocking socket, and cannot be interrupted meanwhile. On a
+ * non-blocking socket with unsent bytes `closesocket` fails with WSAEWOULDBLOCK, and closes nothing. Leaving the layer
+ * resets whatever is left.
+ *
+ * **Gotchas**
+ *
+ * Taken means: by the stack below. What it has taken it sends on by itself, whatever this option says. A Unix-domain
+ * stream has no reset: its peer meets the end.
+ *
+ * **Example** (Closing with a reset)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption, Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:80")
+ *   yield* Winsock.listen(listener)
+ *   const s = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.connect(s, "127.0.0.1:80")
+ *   const { socket: server } = yield* Winsock.accept(listener)
+ *   yield* Winsock.setsockopt(s, SocketOption.SO_LINGER, { l_onoff: true, l_linger: 0 })
+ *   yield* Winsock.closesocket(s)
+ *   return (yield* Effect.flip(Winsock.recv(server)))._tag
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => "WSAECONNRESET"
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const SO_LINGER: Settable<Linger> = settable("SO_LINGER")
+
+/**
+ * For how many milliseconds a blocking recv or recvfrom waits before it fails with WSAETIMEDOUT, with nothing taken;
+ * 0, as at first, for without end. Time is that of Effect's Clock. Accepted sockets inherit it. (A14, A06)
+ *
+ * **Example** (Not waiting for ever)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption, Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const s = yield* Winsock.socket({ family: "IPv4", type: "datagram" })
+ *   yield* Winsock.bind(s, "127.0.0.1:0")
+ *   yield* Winsock.setsockopt(s, SocketOption.SO_RCVTIMEO, 10)
+ *   return (yield* Effect.flip(Winsock.recv(s)))._tag
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => "WSAETIMEDOUT"
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const SO_RCVTIMEO: Settable<number> = settable("SO_RCVTIMEO")
+
+/**
+ * For how many milliseconds a blocking send on a stream waits before it fails with WSAETIMEDOUT; 0, as at first, for
+ * without end. Time is that of Effect's Clock. Accepted sockets inherit it. (A14, A06)
+ *
+ * **Gotchas**
+ *
+ * A send that has handed bytes down when its time is over breaks the connection, with WSAECONNABORTED for all later
+ * calls: nobody knows how much of them has gone. One that still waits for another send changes nothing. Datagrams are
+ * never waited for so long, and a connect is not a send: see {@link TCP_MAXRTMS}.
+ *
+ * **Example** (Naming the option)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption } from "@effect-winsock/core"
+ *
+ * SocketOption.SO_SNDTIMEO.name // => "SO_SNDTIMEO"
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const SO_SNDTIMEO: Settable<number> = settable("SO_SNDTIMEO")
+
+/**
+ * For how many milliseconds an attempt of a TCP stream to connect may go on before it fails with WSAETIMEDOUT, blocking
+ * or not; 0, as at first, leaves it to the stack. It counts for attempts that begin after it was set, each by itself. The
+ * socket can connect again, as after any such failure (R26). Time is that of Effect's Clock. (A14, E18)
+ *
+ * **Gotchas**
+ *
+ * On Windows it also bounds the retransmissions of an established connection; here it does not.
+ *
+ * **Example** (Giving an attempt up)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption, Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const memory = yield* Memory.Memory
+ *   memory.blackhole("127.0.0.1:80")
+ *   const s = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.setsockopt(s, SocketOption.TCP_MAXRTMS, 10)
+ *   return (yield* Effect.flip(Winsock.WSAConnect(s, "127.0.0.1:80")))._tag
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => "WSAETIMEDOUT"
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const TCP_MAXRTMS: Settable<number> = settable("TCP_MAXRTMS")

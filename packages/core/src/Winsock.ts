@@ -41,7 +41,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -160,7 +159,7 @@ export const layer = (
     Effect.gen(function*() {
       const state = InstanceState.start(provider.network(), options?.version)
       if ("_tag" in state) return yield* failOf("WSAStartup", state)
-      const instance = new Instance.Instance(provider, yield* Clock.Clock, state.next)
+      const instance = new Instance.Instance(provider, yield* Effect.context<never>(), state.next)
       const service = Winsock.of({
         provider: provider.name,
         get version() {
@@ -1463,6 +1462,10 @@ export const shutdown = (
  * It is graceful: what was handed over arrives. Calls that wait on the socket end with WSAEINTR, and every later call with
  * WSAENOTSOCK (A11). A send that is cut off so gives its bytes back, and resets the connection: they may not be sent any
  * more.
+ *
+ * With `SocketOption.SO_LINGER` it resets at once, or waits for bytes that the stack has not taken and resets after so
+ * many seconds; interrupting the wait resets at once. On a non-blocking socket that would have to wait it fails with
+ * WSAEWOULDBLOCK, and nothing is closed.
  *
  * **Example** (Closing twice)
  *

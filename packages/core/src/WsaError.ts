@@ -468,7 +468,7 @@ export const callErrors = {
     "WSAENETUNREACH", "WSAENOTCONN", "WSAENOTSOCK", "WSAETIMEDOUT", "WSANOTINITIALISED"
   ],
   closesocket: [
-    "WSAEINPROGRESS", "WSAENETDOWN", "WSAENOTSOCK", "WSANOTINITIALISED"
+    "WSAEINPROGRESS", "WSAENETDOWN", "WSAENOTSOCK", "WSAEWOULDBLOCK", "WSANOTINITIALISED"
   ],
   getsockname: [
     "WSAEINPROGRESS", "WSAEINVAL", "WSAENETDOWN", "WSAENOTSOCK", "WSANOTINITIALISED"
@@ -590,6 +590,11 @@ export const addedCodes = [
     call: "recvfrom",
     code: "WSAEFAULT",
     reason: "a length can be negative or a fraction, which does not decode (E10)"
+  },
+  {
+    call: "closesocket",
+    code: "WSAEWOULDBLOCK",
+    reason: "a non-blocking socket that lingers cannot wait for its unsent bytes (A11), as its reference says"
   },
   { call: "shutdown", code: "WSAEHOSTUNREACH", reason: "a connection that broke so says so (A10, R21)" },
   { call: "shutdown", code: "WSAENETRESET", reason: "a connection that broke so says so (A10, R21)" },

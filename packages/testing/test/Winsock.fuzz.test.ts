@@ -107,6 +107,18 @@ const calls = (
     () => ["getsockname", Winsock.getsockname(s)],
     () => ["getpeername", Winsock.getpeername(s)],
     () => ["setsockopt", Winsock.setsockopt(s, SocketOption.SO_REUSEADDR, dice.chance(50))],
+    () => [
+      "setsockopt",
+      Winsock.setsockopt(s, SocketOption.SO_LINGER, { l_onoff: dice.chance(50), l_linger: 0 })
+    ],
+    () => [
+      "setsockopt",
+      Winsock.setsockopt(
+        s,
+        dice.pick([SocketOption.SO_RCVTIMEO, SocketOption.SO_SNDTIMEO, SocketOption.TCP_MAXRTMS]),
+        dice.pick([0, 1, 3])
+      )
+    ],
     () => ["getsockopt", Winsock.getsockopt(s, SocketOption.SO_ERROR)],
     () => ["ioctlsocket", Winsock.ioctlsocket(s, "FIONBIO", dice.chance(40))],
     () => ["closesocket", dice.chance(30) ? Winsock.closesocket(s) : Effect.void],

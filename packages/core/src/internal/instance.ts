@@ -2,8 +2,9 @@
  * An instance as it lives: the provider, every socket and event object that has not given everything back, and what is in
  * progress, so that other calls have to fail (E05).
  */
-import type * as Clock from "effect/Clock"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Provider from "../Provider.ts"
@@ -44,12 +45,33 @@ export class Instance {
   private leaving: Array<{ readonly left: Set<Socket>; readonly resume: () => void }> = []
   readonly provider: Provider.Provider
   readonly clock: Clock.Clock
+  private readonly context: Context.Context<never>
 
-  constructor(provider: Provider.Provider, clock: Clock.Clock, state: InstanceState.InstanceState) {
+  /** `context`: that of the layer, whose clock and scheduler are those of every timer. */
+  constructor(provider: Provider.Provider, context: Context.Context<never>, state: InstanceState.InstanceState) {
     this.provider = provider
-    this.clock = clock
+    this.clock = Context.get(context, Clock.Clock)
+    this.context = context
     this.state = state
     this.hush()
+  }
+
+  /** Does something after so many milliseconds by the clock of the instance. What it answers calls that off. */
+  after(millis: number, what: () => void): () => void {
+    let due = true
+    const fiber = Effect.runForkWith(this.context)(Effect.andThen(
+      this.clock.sleep(Duration.millis(millis)),
+      Effect.sync(() => {
+        if (!due) return
+        due = false
+        what()
+      })
+    ))
+    return () => {
+      if (!due) return
+      due = false
+      fiber.interruptUnsafe()
+    }
   }
 
   facts(): SocketState.Facts {

@@ -29,6 +29,8 @@ const datagramWindow = { messages: 1024, bytes: 1024 * 1024 }
 /** The most that a non-blocking send takes at once: it is copied, since nobody waits for it. */
 const nonBlockingSend = 64 * 1024
 
+const nothing = () => {}
+
 /** Why a call fails, before it has its call's name. */
 interface Fault {
   readonly code: WsaError.Code | "WsaUnmapped"
@@ -92,7 +94,7 @@ const scopeBelow = (parent: Scope.Scope, socket: Socket): Scope.Closeable => {
   const scope = Scope.forkUnsafe(parent)
   const finalizer = () => {
     socket.closeNow()
-    return Effect.void
+    return socket.lingered()
   }
   if (scope.state._tag === "Closed") socket.closeNow()
   else scope.state = { _tag: "Open", finalizerKey: socket, finalizer, finalizers: undefined }
@@ -139,6 +141,12 @@ export class Socket implements Provider.Sink {
   private watched = false
   private target: Target | undefined
   private selecting: Set<Selecting> | undefined
+  /** Calls off the time-out of the attempt that is pending. */
+  private forgetTimeout: (() => void) | undefined
+  /** SO_LINGER: those who wait for the close to be over, and what calls off its end. */
+  private lingering:
+    | { readonly forget: () => void; readonly waiting: Array<(answer: Effect.Effect<void>) => void> }
+    | undefined
 
   constructor(instance: Instance, state: SocketState.SocketState) {
     this.instance = instance
@@ -217,6 +225,7 @@ export class Socket implements Provider.Sink {
     const before = this.state
     const { next, wake } = SocketState.react(before, outcome)
     this.state = next
+    if (before.phase._tag === "Connecting" && next.phase._tag !== "Connecting") this.forgetConnectTimeout()
     if (next.peerGeneration !== before.peerGeneration && this.messages !== undefined) {
       this.messages.clear()
       this.restart(true, this.messages.credit)
@@ -302,7 +311,7 @@ export class Socket implements Provider.Sink {
     switch (command._tag) {
       case "connect":
         this.state = decision.next
-        return this.attempt(call, command.plan, command.caller, resume)
+        return this.attempt(call, command, resume)
       case "setPeer":
         return resume(this.setPeer(call, command.peer, command.queue))
       case "dissolve":
@@ -312,8 +321,7 @@ export class Socket implements Provider.Sink {
 
   private attempt(
     call: WsaError.Call,
-    plan: Provider.ConnectPlan,
-    caller: "blocking" | "nonblocking",
+    { caller, plan, timeout }: Extract<SocketState.Command, { readonly _tag: "connect" }>,
     resume: Resume
   ): void | Effect.Effect<void> {
     // Armed before there is a connection: what the peer sends before it resets is not lost (R21).
@@ -331,6 +339,7 @@ export class Socket implements Provider.Sink {
       resume
     }
     ;(this.connectors ??= []).push(connector)
+    if (timeout > 0) this.forgetTimeout = this.instance.after(timeout, () => this.timeOut(plan.attempt))
     // A non-blocking attempt is the socket's, not the fiber's: it goes on.
     return Effect.sync(() => {
       remove(this.connectors, connector)
@@ -338,17 +347,28 @@ export class Socket implements Provider.Sink {
     })
   }
 
+  private mayCancel(attempt: number): boolean {
+    const request = { _tag: "cancelConnect", attempt } as const
+    return SocketState.decide(this.state, request, this.instance.facts(), this.capabilities)._tag === "Run"
+  }
+
   /** R26: an attempt that is given up leaves the socket as a refused one. */
   private cancel(attempt: number): void {
-    const decision = SocketState.decide(
-      this.state,
-      { _tag: "cancelConnect", attempt },
-      this.instance.facts(),
-      this.capabilities
-    )
-    if (decision._tag !== "Run") return
+    if (!this.mayCancel(attempt)) return
     const local = this.handle.abort(attempt)
     this.wake(this.react({ _tag: "aborted", attempt, local }))
+  }
+
+  /** TCP_MAXRTMS: to the machine it is a failure that the provider told. */
+  private timeOut(attempt: number): void {
+    if (!this.mayCancel(attempt)) return
+    const local = this.handle.abort(attempt)
+    this.wake(this.react({ _tag: "attemptFailed", attempt, failure: SocketState.connectTimedOut, local }))
+  }
+
+  private forgetConnectTimeout(): void {
+    this.forgetTimeout?.()
+    this.forgetTimeout = undefined
   }
 
   private settle(attempt: number, result: Provider.Established | Provider.Failure): number {
@@ -627,16 +647,49 @@ export class Socket implements Provider.Sink {
 
   // -- receive --------------------------------------------------------------------------------------------------------
 
-  receive(receiver: Receiver): void | Effect.Effect<void> {
+  receive(asked: Receiver): void | Effect.Effect<void> {
     // While those that wait are being served, what there is belongs to the first of them.
     const behind = this.state.blocking && this.receivers !== undefined && this.receivers.length > 0 &&
       (this.bytes ?? this.messages)!.length > 0
     this.enable(NetworkEvent.FD_READ)
-    if (!behind && this.serveReceiver(receiver, false)) return this.look()
-    ;(this.receivers ??= []).push(receiver)
+    if (!behind && this.serveReceiver(asked, false)) return this.look()
+    const { forget, waiter } = this.limited(
+      asked,
+      this.state.cold.options.SO_RCVTIMEO,
+      "receive",
+      (waiter) => remove(this.receivers, waiter)
+    )
+    ;(this.receivers ??= []).push(waiter)
     return Effect.sync(() => {
-      remove(this.receivers, receiver)
+      forget()
+      remove(this.receivers, waiter)
     })
+  }
+
+  /**
+   * SO_RCVTIMEO, SO_SNDTIMEO: the same waiter, but it fails with WSAETIMEDOUT after so many milliseconds (0: never), if
+   * `giveUp` says that it waited still.
+   */
+  private limited<W extends { readonly call: WsaError.Call; readonly resume: Resume | undefined }>(
+    waiter: W,
+    millis: number,
+    stage: WsaError.Stage,
+    giveUp: (waiter: W) => boolean
+  ): { readonly waiter: W; readonly forget: () => void } {
+    if (millis === 0) return { waiter, forget: nothing }
+    const forget = this.instance.after(millis, () => {
+      if (!giveUp(limited)) return
+      const detail = `the call has waited for ${millis} milliseconds, as long as its time-out allows`
+      waiter.resume!(this.fault(waiter.call, { code: "WSAETIMEDOUT", detail }, stage, this.peer()))
+    })
+    const limited = {
+      ...waiter,
+      resume: (answer: Effect.Effect<any, any>) => {
+        forget()
+        waiter.resume!(answer)
+      }
+    }
+    return { waiter: limited, forget }
   }
 
   /** `waits`: it has begun to wait already, and goes on also where the socket does not block any more (A15). */
@@ -869,14 +922,32 @@ export class Socket implements Provider.Sink {
     }
     if (bytes.length === 0) return resume(Effect.succeed(0))
     if (!this.state.blocking) return this.sendPart(call, bytes, resume)
-    const sender: Sender = { call, bytes, resume }
-    if (verdict === "wait") (this.senders ??= []).push(sender)
-    else if (this.transmit(sender)) return
+    const asked: Sender = { call, bytes, resume }
+    if (verdict === "go" && this.transmit(asked)) return
+    const { forget, waiter } = this.limited(
+      asked,
+      this.state.cold.options.SO_SNDTIMEO,
+      "send",
+      (waiter) => this.giveUpSend(waiter)
+    )
+    if (verdict === "wait") (this.senders ??= []).push(waiter)
+    else this.writing = waiter
     return Effect.sync(() => {
-      if (remove(this.senders, sender)) return
-      // R27: the caller has its bytes back, so nothing of them may be sent any more.
-      if (this.writing === sender) this.breakOff()
+      forget()
+      this.giveUpSend(waiter)
     })
+  }
+
+  /** Answers whether the send was still under way. */
+  private giveUpSend(sender: Sender): boolean {
+    if (remove(this.senders, sender)) {
+      this.look()
+      return true
+    }
+    if (this.writing !== sender) return false
+    // R27: the caller has its bytes back, so nothing of them may be sent any more.
+    this.breakOff()
+    return true
   }
 
   /** A08: a non-blocking send takes what it can, and that is copied, since nobody waits. */
@@ -911,9 +982,8 @@ export class Socket implements Provider.Sink {
 
   private breakOff(): void {
     this.writing = undefined
-    const failure = Provider.failure("WSAECONNABORTED")
     this.handle.close("reset")
-    this.wake(this.react({ _tag: "broken", failure }))
+    this.wake(this.react({ _tag: "broken", failure: SocketState.sendAbandoned }))
   }
 
   drained(): void {
@@ -1009,14 +1079,24 @@ export class Socket implements Provider.Sink {
   close(): Effect.Effect<void, any> {
     const decision = SocketState.decide(
       this.state,
-      { _tag: "close", lent: this.lent() },
+      { _tag: "close", lent: this.lent(), unsent: this.writing !== undefined && this.writing.resume === undefined },
       this.instance.facts(),
       this.capabilities
     )
     if (decision._tag === "Fail") return this.fault("closesocket", decision, "request")
     this.closeNow()
     // What is left of it in its caller's scope goes too.
-    return Scope.close(this.scope, Exit.void)
+    const left = Scope.close(this.scope, Exit.void)
+    return this.lingering === undefined ? left : Effect.ensuring(this.lingered(), left)
+  }
+
+  /** SO_LINGER: waits until the close is over. Whoever gives that up has no time left: it becomes a reset. */
+  lingered(): Effect.Effect<void> {
+    return this.lingering === undefined ? Effect.void : Effect.callback<void>((resume) => {
+      if (this.lingering === undefined) return resume(Effect.void)
+      this.lingering.waiting.push(resume)
+      return Effect.sync(() => this.handle.close("reset"))
+    })
   }
 
   /** A call waits for the provider to be done with its bytes. */
@@ -1032,6 +1112,7 @@ export class Socket implements Provider.Sink {
       this.instance.state = InstanceState.release(this.instance.state, this, this.state.kind, this.state.local)
     }
     this.state = next
+    this.forgetConnectTimeout()
     const interrupted: Array<readonly [WsaError.Call, Resume]> = []
     for (const { call, resume } of this.connectors ?? []) interrupted.push([call, resume])
     for (const { call, resume } of this.receivers ?? []) interrupted.push([call, resume])
@@ -1056,7 +1137,10 @@ export class Socket implements Provider.Sink {
     this.target?.detach(this)
     this.target = undefined
     this.part()
-    if (command._tag === "close") this.handle.close(command.how)
+    if (command.linger > 0) {
+      this.lingering = { waiting: [], forget: this.instance.after(command.linger, () => this.handle.close("reset")) }
+    }
+    this.handle.close(command.how)
     for (const [call, resume] of interrupted) {
       resume(
         this.fault(call, { code: "WSAEINTR", detail: closedMeanwhile }, "close")
@@ -1071,7 +1155,11 @@ export class Socket implements Provider.Sink {
   }
 
   closed(): void {
+    const { forget, waiting } = this.lingering ?? { forget: nothing, waiting: [] }
+    this.lingering = undefined
+    forget()
     this.instance.gone(this)
+    for (const resume of waiting) resume(Effect.void)
   }
 
   // -- readiness ------------------------------------------------------------------------------------------------------

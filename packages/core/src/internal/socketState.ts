@@ -9,6 +9,7 @@ import * as NetAddress from "effect/net/NetAddress"
 import { FD_ALL_EVENTS, FD_CONNECT, FD_WRITE } from "../NetworkEvent.ts"
 import type { Capabilities, ConnectPlan, Failure, Kind, ListenPlan, ProviderOption } from "../Provider.ts"
 import * as SocketAddress from "../SocketAddress.ts"
+import type { Linger } from "../SocketOption.ts"
 import { type Code, type Native, table } from "../WsaError.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -73,6 +74,11 @@ export interface Options {
   readonly SO_REUSEADDR: boolean
   readonly TCP_NODELAY: boolean
   readonly IPV6_V6ONLY: boolean
+  readonly SO_LINGER: Linger
+  /** Milliseconds; 0: without end. */
+  readonly SO_RCVTIMEO: number
+  readonly SO_SNDTIMEO: number
+  readonly TCP_MAXRTMS: number
 }
 
 /** What a socket was asked to tell, and what it has told. */
@@ -148,7 +154,11 @@ const defaultOptions: Options = {
   SO_KEEPALIVE: false,
   SO_REUSEADDR: false,
   TCP_NODELAY: false,
-  IPV6_V6ONLY: true
+  IPV6_V6ONLY: true,
+  SO_LINGER: { l_onoff: false, l_linger: 0 },
+  SO_RCVTIMEO: 0,
+  SO_SNDTIMEO: 0,
+  TCP_MAXRTMS: 0
 }
 
 const defaultCold: Cold = {
@@ -277,8 +287,10 @@ export type Request =
   | { readonly _tag: "cancelConnect"; readonly attempt: number }
   | { readonly _tag: "listen"; readonly backlog: number }
   | { readonly _tag: "shutdown"; readonly how: unknown }
-  /** `lent`: the provider still refers to bytes of a send that has not ended. */
-  | { readonly _tag: "close"; readonly lent: boolean }
+  /**
+   * `lent`: the provider still refers to bytes of a send that has not ended; `unsent`: to a copy of bytes whose send has.
+   */
+  | { readonly _tag: "close"; readonly lent: boolean; readonly unsent: boolean }
   | { readonly _tag: "setBlocking"; readonly blocking: unknown }
   | { readonly _tag: "setOption"; readonly option: string; readonly value: unknown }
 
@@ -289,13 +301,20 @@ export type Command =
     readonly reuse: boolean
     readonly v6Only: boolean
   }
-  | { readonly _tag: "connect"; readonly plan: ConnectPlan; readonly caller: "blocking" | "nonblocking" }
+  | {
+    readonly _tag: "connect"
+    readonly plan: ConnectPlan
+    readonly caller: "blocking" | "nonblocking"
+    /** TCP_MAXRTMS: after so many milliseconds the attempt ends as `connectTimedOut` says; 0: the stack decides. */
+    readonly timeout: number
+  }
   | { readonly _tag: "setPeer"; readonly peer: SocketAddress.SocketAddress; readonly queue: "keep" | "discard" }
   | { readonly _tag: "dissolve" }
   | { readonly _tag: "abort"; readonly attempt: number }
   | { readonly _tag: "listen"; readonly plan: Omit<ListenPlan, "local"> }
   | { readonly _tag: "shutdownSend" }
-  | { readonly _tag: "close"; readonly how: "graceful" | "reset" }
+  /** `linger`: for so many milliseconds the close may take, then it is a reset; 0: nobody waits for it. */
+  | { readonly _tag: "close"; readonly how: "graceful" | "reset"; readonly linger: number }
   | { readonly _tag: "setOption"; readonly option: ProviderOption; readonly value: boolean }
 
 /** Nothing has changed. */
@@ -412,7 +431,9 @@ export const decide = (state: SocketState, request: Request, facts: Facts, capab
     case "shutdown":
       return shutdown(state, request.how)
     case "close":
-      return close(state, request.lent)
+      return !state.blocking && request.unsent && lingerOf(state) > 0
+        ? fail("WSAEWOULDBLOCK", "the socket lingers and is non-blocking, and bytes are unsent; nothing was closed")
+        : close(state, request.lent)
     case "setBlocking":
       return setBlocking(state, request.blocking)
     case "setOption":
@@ -491,6 +512,7 @@ const connectStream = (
     command: {
       _tag: "connect",
       caller,
+      timeout: state.cold.options.TCP_MAXRTMS,
       plan: {
         attempt,
         remote,
@@ -663,15 +685,28 @@ const shutdown = (state: SocketState, how: unknown): Decision => {
     : { _tag: "Done", next }
 }
 
+/** SO_LINGER of a connection, in milliseconds; -1 where it is off. */
+const lingerOf = (state: SocketState): number => {
+  const { l_linger, l_onoff } = state.cold.options.SO_LINGER
+  return l_onoff && state.phase._tag === "Connected" ? l_linger * 1000 : -1
+}
+
 /**
  * A11: graceful, so that what was handed over arrives. But a send that is cut off here gives its bytes back to the
  * caller (R27), who may write over them: then nothing of them may be sent any more.
  */
-export const close = (state: SocketState, lent: boolean): Extract<Decision, { readonly _tag: "Run" }> => ({
-  _tag: "Run",
-  next: withPhase(state, closed),
-  command: { _tag: "close", how: lent ? "reset" : "graceful" }
-})
+export const close = (
+  state: SocketState,
+  lent: boolean
+): { readonly _tag: "Run"; readonly next: SocketState; readonly command: Extract<Command, { _tag: "close" }> } => {
+  const linger = lingerOf(state)
+  const reset = lent || linger === 0
+  return {
+    _tag: "Run",
+    next: withPhase(state, closed),
+    command: { _tag: "close", how: reset ? "reset" : "graceful", linger: reset ? 0 : Math.max(linger, 0) }
+  }
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Options
@@ -692,9 +727,14 @@ const hasOption = (kind: Kind, option: string, capabilities: Capabilities): bool
     case "SO_GROUP_ID":
     case "SO_REUSEADDR":
     case "SO_EXCLUSIVEADDRUSE":
+    case "SO_RCVTIMEO":
+    case "SO_SNDTIMEO":
       return true
     case "SO_ACCEPTCONN":
+    case "SO_LINGER":
       return kind.type === "stream"
+    case "TCP_MAXRTMS":
+      return kind.type === "stream" && kind.family !== "Unix"
     case "SO_MAX_MSG_SIZE":
       return kind.type === "datagram"
     case "SO_BROADCAST":
@@ -716,22 +756,51 @@ const noSuchOption = (state: SocketState, option: string): string =>
 const setOption = (state: SocketState, option: string, value: unknown, capabilities: Capabilities): Decision => {
   if (!hasOption(state.kind, option, capabilities)) return fail("WSAENOPROTOOPT", noSuchOption(state, option))
   if (!isSettable(option)) return fail("WSAENOPROTOOPT", `${option} can be read, not set`)
-  if (typeof value !== "boolean") return fail("WSAEFAULT", `${option} takes true or false`)
+  const wrong = checkValue(option, value)
+  if (wrong !== undefined) return wrong
   const options = state.cold.options
   if (state.phase._tag !== "Fresh" && (option === "SO_EXCLUSIVEADDRUSE" || option === "IPV6_V6ONLY")) {
     return fail("WSAEINVAL", `${option} is set before the socket is bound`)
   }
-  if (value && option === "SO_REUSEADDR" && options.SO_EXCLUSIVEADDRUSE) {
+  if (value === true && option === "SO_REUSEADDR" && options.SO_EXCLUSIVEADDRUSE) {
     return fail("WSAEINVAL", "the socket has SO_EXCLUSIVEADDRUSE")
   }
-  if (value && option === "SO_EXCLUSIVEADDRUSE" && options.SO_REUSEADDR) {
+  if (value === true && option === "SO_EXCLUSIVEADDRUSE" && options.SO_REUSEADDR) {
     return fail("WSAEINVAL", "the socket has SO_REUSEADDR")
   }
   if (options[option] === value) return { _tag: "Done", next: state }
-  const next = withCold(state, { options: { ...options, [option]: value } })
-  return isProviderOption(option)
+  // A copy: what is kept does not change when the caller's object does.
+  const kept = isLinger(value) ? { l_onoff: value.l_onoff, l_linger: value.l_linger } : value
+  const next = withCold(state, { options: { ...options, [option]: kept } })
+  return isProviderOption(option) && typeof value === "boolean"
     ? { _tag: "Run", next, command: { _tag: "setOption", option, value } }
     : { _tag: "Done", next }
+}
+
+const isLinger = (value: unknown): value is Linger =>
+  typeof value === "object" && value !== null && "l_onoff" in value && typeof value.l_onoff === "boolean" &&
+  "l_linger" in value && typeof value.l_linger === "number"
+
+const isWhole = (value: number, most: number): boolean => Number.isInteger(value) && value >= 0 && value <= most
+
+/** A14: WSAEFAULT for a value of another type, WSAEINVAL for one out of range. */
+const checkValue = (option: keyof Options, value: unknown): Fail | undefined => {
+  switch (option) {
+    case "SO_LINGER":
+      if (!isLinger(value)) return fail("WSAEFAULT", "SO_LINGER takes { l_onoff: a boolean, l_linger: seconds }")
+      return isWhole(value.l_linger, 0xffff)
+        ? undefined
+        : fail("WSAEINVAL", "l_linger is a whole number of seconds from 0 to 65535")
+    case "SO_RCVTIMEO":
+    case "SO_SNDTIMEO":
+    case "TCP_MAXRTMS":
+      if (typeof value !== "number") return fail("WSAEFAULT", `${option} takes a number of milliseconds`)
+      return isWhole(value, 0xffff_ffff)
+        ? undefined
+        : fail("WSAEINVAL", `${option} is a whole number of milliseconds from 0 to 4294967295`)
+    default:
+      return typeof value === "boolean" ? undefined : fail("WSAEFAULT", `${option} takes true or false`)
+  }
 }
 
 /** A06: what the provider has to be told of the options that an accepted socket has from its listener. */
@@ -747,7 +816,7 @@ export const inherited = (state: SocketState, capabilities: Capabilities): Reado
 /** SO_CONNECT_TIME of a socket that is not connected (A13). */
 export const neverConnected = 0xffff_ffff
 
-export type OptionValue = boolean | number | string | undefined
+export type OptionValue = boolean | number | string | Linger | undefined
 
 /** What getsockopt gives: the value, or the code it fails with. */
 export const getOption = (
@@ -782,6 +851,8 @@ const optionValue = (state: SocketState, option: string, capabilities: Capabilit
       return state.kind.type === "stream" && state.phase._tag === "Connected"
         ? Math.max(0, Math.floor((now - state.phase.since) / 1000))
         : neverConnected
+    case "SO_LINGER":
+      return { ...state.cold.options.SO_LINGER }
     default:
       return isSettable(option) ? state.cold.options[option] : undefined
   }
@@ -1101,6 +1172,18 @@ const attemptFailed = (
     wake: Wake.connect
   }
 }
+
+/** How an attempt fails that TCP_MAXRTMS ends. */
+export const connectTimedOut: Failure & { readonly detail: string } = {
+  _tag: "Failure",
+  code: "WSAETIMEDOUT",
+  detail: "the attempt has taken as long as TCP_MAXRTMS allows"
+}
+
+/**
+ * How a connection breaks when a send that has handed bytes down gives up: nobody knows how much of them has gone.
+ */
+export const sendAbandoned: Failure = { _tag: "Failure", code: "WSAECONNABORTED" }
 
 /** R26: whatever ended it, the socket keeps its local association, chosen by itself or by the stack. */
 const afterAttempt = (state: SocketState, local: SocketAddress.SocketAddress | undefined): SocketState => {

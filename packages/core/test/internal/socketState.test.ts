@@ -209,6 +209,7 @@ describe("socketState", () => {
       assert.deepStrictEqual(command, {
         _tag: "connect",
         caller: "blocking",
+        timeout: 0,
         plan: {
           attempt: 1,
           remote: peer,
@@ -688,11 +689,17 @@ describe("socketState", () => {
 
     it("A11: closing is graceful, unless bytes are lent: then nothing of them may be sent any more (R27)", () => {
       for (const  of of[state(stream), connected(stream), listening, after(connected(stream), broken), dissolved]) {
-        assert.deepStrictEqual(commandOf(decide(of, { _tag: "close", lent: false }), "close").how, "graceful")
-        assert.deepStrictEqual(commandOf(decide(of, { _tag: "close", lent: true }), "close").how, "reset")
-        assert.strictEqual(run(decide(of, { _tag: "close", lent: false })).next.phase._tag, "Closed")
+        assert.deepStrictEqual(
+          commandOf(decide(of, { _tag: "close", lent: false, unsent: false }), "close").how,
+          "graceful"
+        )
+        assert.deepStrictEqual(
+          commandOf(decide(of, { _tag: "close", lent: true, unsent: false }), "close").how,
+          "reset"
+        )
+        assert.strictEqual(run(decide(of, { _tag: "close", lent: false, unsent: false })).next.phase._tag, "Closed")
       }
-      assert.strictEqual(codeOf(decide(closed, { _tag: "close", lent: false })), "WSAENOTSOCK")
+      assert.strictEqual(codeOf(decide(closed, { _tag: "close", lent: false, unsent: false })), "WSAENOTSOCK")
     })
   })
 

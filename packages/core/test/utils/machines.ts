@@ -119,7 +119,8 @@ export const states: ReadonlyArray<SocketState.SocketState> = kinds.flatMap(phas
   of,
   { ...of, blocking: false },
   setting({ SO_BROADCAST: true, SO_REUSEADDR: true, IPV6_V6ONLY: false })(of),
-  setting({ SO_EXCLUSIVEADDRUSE: true })(of)
+  setting({ SO_EXCLUSIVEADDRUSE: true })(of),
+  setting({ SO_LINGER: { l_onoff: true, l_linger: 1 } })({ ...of, blocking: false })
 ])
 
 export const names: ReadonlyArray<SocketState.Name> = [
@@ -181,6 +182,10 @@ export const options: ReadonlyArray<string> = [
   "SO_ACCEPTCONN",
   "SO_CONNECT_TIME",
   "SO_MAX_MSG_SIZE",
+  "SO_LINGER",
+  "SO_RCVTIMEO",
+  "SO_SNDTIMEO",
+  "TCP_MAXRTMS",
   "SO_NOSUCH",
   "__proto__",
   "toString"
@@ -234,10 +239,14 @@ export const requests = (call: SocketCall): ReadonlyArray<SocketState.Request> =
     case "shutdown":
       return ["receive", "send", "both", ...absurd].map((how) => ({ _tag: "shutdown", how }))
     case "closesocket":
-      return [false, true].map((lent) => ({ _tag: "close", lent }))
+      return [false, true].flatMap((lent) =>
+        [false, true].map((unsent) => ({ _tag: "close", lent, unsent: unsent && !lent } as const))
+      )
     case "setsockopt":
       return options.flatMap((option) =>
-        [true, false, ...absurd].map((value) => ({ _tag: "setOption", option, value } as const))
+        [true, false, 5, { l_onoff: true, l_linger: 5 }, { l_onoff: true, l_linger: 1e9 }, ...absurd].map((
+          value
+        ) => ({ _tag: "setOption", option, value } as const))
       )
     case "ioctlsocket":
       return [true, false, ...absurd].map((blocking) => ({ _tag: "setBlocking", blocking }))
@@ -427,7 +436,7 @@ const frozen = <A>(value: A): A => {
 const isName = (name: SocketState.Name): name is SocketAddress.SocketAddress => name._tag !== "InvalidAddress"
 
 /** How many of the requests of a call, from the front, a type would let through. */
-const saneRequests = { listen: 4, shutdown: 3, ioctlsocket: 2, closesocket: 2 } as const
+const saneRequests = { listen: 4, shutdown: 3, ioctlsocket: 2, closesocket: 4 } as const
 
 const isStreams = new Set<Step["tag"]>(["issued", "established", "attemptFailed", "aborted", "listening", "ended"])
 const isDatagrams = new Set<Step["tag"]>(["peerSet", "dissolved"])

@@ -1,6 +1,8 @@
 /** Options, flags and commands of the calls, and the rows that need them. */
 import * as SocketAddress from "@effect-winsock/core/SocketAddress"
+import * as SocketOption from "@effect-winsock/core/SocketOption"
 import * as Winsock from "@effect-winsock/core/Winsock"
+import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as F from "./frame.ts"
 
@@ -83,4 +85,155 @@ const peek = [
   })
 ]
 
-export const optionRows: ReadonlyArray<F.Case> = [...lent, ...peek]
+const linger = (l_linger: number, l_onoff = true): SocketOption.Linger => ({ l_onoff, l_linger })
+
+/**
+ * A connection whose client lingers, and has bytes that the stack does not take as long as nobody receives. A send that
+ * would block may go a moment later, while what lies between still fills up: hence the time without any that goes.
+ */
+const unsent = (family: F.Family, seconds: number) =>
+  Effect.gen(function*() {
+    const { client, server } = yield* F.pair(family)
+    yield* Winsock.setsockopt(client, SocketOption.SO_LINGER, linger(seconds))
+    yield* F.nonBlocking(client)
+    const piece = F.pattern(65536)
+    let sent = 0
+    for (let quiet = 0; quiet < 20; quiet++) {
+      const part = yield* Effect.result(Winsock.send(client, piece))
+      if (part._tag === "Success") {
+        sent += part.success
+        quiet = 0
+      } else if (part.failure._tag !== "WSAEWOULDBLOCK") {
+        return yield* F.fault("a send", "WSAEWOULDBLOCK", part.failure._tag)
+      }
+      yield* quiet === 0 ? Effect.yieldNow : Effect.sleep("10 millis")
+    }
+    return { client, server, sent }
+  })
+
+const lingering = [
+  ...F.each("A11", F.families, "SO_LINGER 0 resets, and drops what is unsent", function*(family) {
+    const { client, server } = yield* F.pair(family)
+    yield* Winsock.setsockopt(client, SocketOption.SO_LINGER, linger(0))
+    yield* Winsock.closesocket(client)
+    const end = yield* Effect.result(Winsock.recv(server))
+    if (family === "Unix" && end._tag === "Success") yield* F.equal("the end", end.success.length, 0)
+    else yield* F.equal("the peer's recv", end._tag === "Success" ? "success" : end.failure._tag, "WSAECONNRESET")
+    const more = yield* unsent(family, 0)
+    yield* Winsock.closesocket(more.client)
+    yield* F.isCutOff(more.server, family, more.sent)
+  }),
+  ...F.each("A11", F.families, "SO_LINGER: a blocking closesocket waits until what is unsent has been taken", function*(
+    family
+  ) {
+    const { client, sent, server } = yield* unsent(family, 60)
+    yield* F.blocking(client)
+    const closing = yield* F.begin(Winsock.closesocket(client))
+    yield* F.turn
+    yield* F.goesOn("closesocket", closing)
+    yield* F.recvExactly(server, sent)
+    yield* Fiber.join(closing)
+    yield* F.equal("the end", (yield* Winsock.recv(server)).length, 0)
+  }),
+  ...F.each("A11", F.families, "SO_LINGER: after so many seconds closesocket resets", function*(family) {
+    const { client, sent, server } = yield* unsent(family, 1)
+    yield* F.blocking(client)
+    yield* Winsock.closesocket(client)
+    yield* F.isCutOff(server, family, sent)
+  }),
+  ...F.each("A11", F.families, "SO_LINGER: a non-blocking closesocket with unsent bytes is WSAEWOULDBLOCK", function*(
+    family
+  ) {
+    const { client, sent, server } = yield* unsent(family, 60)
+    yield* F.fails("closesocket", "WSAEWOULDBLOCK", Winsock.closesocket(client))
+    yield* F.recvExactly(server, sent)
+    yield* F.blocking(client)
+    yield* F.talk(client, server)
+    yield* Winsock.closesocket(client)
+    yield* F.equal("the end", (yield* Winsock.recv(server)).length, 0)
+  })
+]
+
+const timeouts = [
+  ...F.each("A14", F.families, "SO_RCVTIMEO ends a recv that waits with WSAETIMEDOUT, and takes nothing", function*(
+    family
+  ) {
+    const { client, server } = yield* F.pair(family)
+    yield* Winsock.setsockopt(client, SocketOption.SO_RCVTIMEO, 20)
+    yield* F.fails("recv", "WSAETIMEDOUT", Winsock.recv(client))
+    yield* F.fails("recvfrom", "WSAETIMEDOUT", Winsock.recvfrom(client, 1, Winsock.MSG_PEEK))
+    yield* Winsock.setsockopt(client, SocketOption.SO_RCVTIMEO, 0)
+    yield* F.talk(client, server)
+  }),
+  ...F.each("A14", F.inet, "SO_RCVTIMEO is for datagrams too", function*(family) {
+    const { address, socket } = yield* F.bound(family, "datagram")
+    yield* Winsock.setsockopt(socket, SocketOption.SO_RCVTIMEO, 20)
+    yield* F.fails("recvfrom", "WSAETIMEDOUT", Winsock.recvfrom(socket))
+    yield* Winsock.setsockopt(socket, SocketOption.SO_RCVTIMEO, 0)
+    yield* Winsock.sendto(yield* F.make(family, "datagram"), F.text("late"), address)
+    yield* F.nextIs("what comes afterwards", socket, "late")
+  }),
+  ...F.each("A14", F.families, "SO_SNDTIMEO breaks the connection where bytes were handed down", function*(family) {
+    const { client, server } = yield* F.pair(family)
+    const sent = F.pattern(16 * 1024 * 1024)
+    const first = yield* F.begin(Winsock.send(client, sent))
+    yield* Winsock.setsockopt(client, SocketOption.SO_SNDTIMEO, 20)
+    yield* F.fails("a send behind another", "WSAETIMEDOUT", Winsock.send(client, F.text("x")))
+    yield* F.goesOn("the other", first)
+    yield* F.receives("what it sent", server, sent)
+    yield* F.equal("the other", yield* Fiber.join(first), sent.length)
+    yield* F.fails("a send that nobody takes", "WSAETIMEDOUT", Winsock.send(client, sent))
+    yield* F.fails("send", "WSAECONNABORTED", Winsock.send(client, F.text("x")))
+    yield* F.fails("recv", "WSAECONNABORTED", Winsock.recv(client))
+    yield* F.isCutOff(server, family, sent.length)
+  }),
+  ...F.each("A14", F.inet, "TCP_MAXRTMS ends an attempt with WSAETIMEDOUT, and the socket connects again", function*(
+    family
+  ) {
+    const hole = yield* F.world((world) => world.blackholed(family))
+    const { address } = yield* F.listening(family)
+    const s = yield* F.make(family)
+    yield* Winsock.setsockopt(s, SocketOption.TCP_MAXRTMS, 30)
+    yield* F.fails("a blocking connect", "WSAETIMEDOUT", Winsock.WSAConnect(s, hole))
+    yield* F.equal("SO_ERROR", yield* Winsock.getsockopt(s, SocketOption.SO_ERROR), 0)
+    const port = yield* F.portOf(s)
+    yield* F.nonBlocking(s)
+    yield* F.fails("a non-blocking connect", "WSAEWOULDBLOCK", Winsock.WSAConnect(s, hole))
+    yield* F.fails("what became of it", "WSAETIMEDOUT", Winsock.connectResult(s, { wait: true }))
+    yield* F.equal("SO_ERROR", yield* Winsock.getsockopt(s, SocketOption.SO_ERROR), 10060)
+    yield* F.blocking(s)
+    yield* Winsock.WSAConnect(s, address)
+    yield* F.equal("the port", yield* F.portOf(s), port)
+  }),
+  ...F.each("A14", F.families, "SO_LINGER and the time-outs: their types, their ranges, and who has them", function*(
+    family
+  ) {
+    const { socket: listener, address } = yield* F.listening(family)
+    const s = yield* F.make(family)
+    const { SO_LINGER, SO_RCVTIMEO, SO_SNDTIMEO, TCP_MAXRTMS } = SocketOption
+    const read = yield* Winsock.getsockopt(s, SO_LINGER)
+    yield* F.claim("SO_LINGER is off at first", !read.l_onoff)
+    yield* F.fails("no linger", "WSAEFAULT", Winsock.setsockopt(s, SO_LINGER, F.anything(true)))
+    yield* F.fails("too long", "WSAEINVAL", Winsock.setsockopt(s, SO_LINGER, linger(65536)))
+    for (const option of [SO_RCVTIMEO, SO_SNDTIMEO]) {
+      yield* F.equal(`${option.name} at first`, yield* Winsock.getsockopt(s, option), 0)
+      yield* F.fails("no number", "WSAEFAULT", Winsock.setsockopt(s, option, F.anything("1")))
+      yield* F.fails("negative", "WSAEINVAL", Winsock.setsockopt(s, option, -1))
+      yield* Winsock.setsockopt(listener, option, 70)
+    }
+    const timeout = Winsock.setsockopt(s, TCP_MAXRTMS, 1000)
+    if (family === "Unix") yield* F.fails("TCP_MAXRTMS", "WSAENOPROTOOPT", timeout)
+    else yield* timeout
+    yield* Winsock.setsockopt(listener, SO_LINGER, linger(7))
+    yield* Winsock.WSAConnect(s, address)
+    const { socket: server } = yield* Winsock.accept(listener)
+    yield* F.equal("SO_RCVTIMEO of the accepted one", yield* Winsock.getsockopt(server, SO_RCVTIMEO), 70)
+    yield* F.equal("SO_SNDTIMEO of the accepted one", yield* Winsock.getsockopt(server, SO_SNDTIMEO), 70)
+    yield* F.equal("SO_LINGER of the accepted one", yield* Winsock.getsockopt(server, SO_LINGER), linger(7))
+    const datagram = yield* F.make(family === "IPv6" ? "IPv6" : "IPv4", "datagram")
+    yield* F.fails("a datagram", "WSAENOPROTOOPT", Winsock.setsockopt(datagram, SO_LINGER, linger(1)))
+    yield* F.fails("a datagram", "WSAENOPROTOOPT", Winsock.getsockopt(datagram, TCP_MAXRTMS))
+  })
+]
+
+export const optionRows: ReadonlyArray<F.Case> = [...lent, ...peek, ...lingering, ...timeouts]

@@ -1,0 +1,133 @@
+import type { Provider, SocketOption } from "@effect-winsock/core"
+import { assert, describe, it } from "@effect/vitest"
+import * as S from "../../src/internal/socketState.ts"
+import * as m from "../utils/machines.ts"
+
+const { at, datagram, facts, localOf, peerOf, state, stream } = m
+const unix = m.kind("Unix", "stream")
+
+const decide = (of: S.SocketState, request: S.Request): S.Decision => S.decide(of, request, facts, m.able)
+const codeOf = (answer: S.Decision): string => answer._tag === "Fail" ? answer.code : answer._tag
+
+const set = (of: S.SocketState, option: string, value: unknown): S.Decision =>
+  decide(of, { _tag: "setOption", option, value })
+const with_ = (of: S.SocketState, option: string, value: unknown): S.SocketState => {
+  const decision = set(of, option, value)
+  assert.strictEqual(decision._tag, "Done")
+  return decision._tag === "Fail" ? of : decision.next
+}
+const get = (of: S.SocketState, option: string): unknown => {
+  const answer = S.getOption(of, option, facts, m.able, 0)
+  return answer._tag === "Fail" ? answer.code : answer.value
+}
+
+const connected = (of: Provider.Kind, change: Partial<S.SocketState> = {}): S.SocketState =>
+  state(of, {
+    phase: { _tag: "Connected", remote: peerOf(of), since: 0, calleeData: new Uint8Array(0) },
+    local: localOf(of),
+    ...change
+  })
+
+const close = (of: S.SocketState, lent = false, unsent = false) => {
+  const decision = decide(of, { _tag: "close", lent, unsent })
+  return decision._tag === "Run" && decision.command._tag === "close"
+    ? { how: decision.command.how, linger: decision.command.linger }
+    : codeOf(decision)
+}
+
+const linger = (l_linger: number, l_onoff = true): SocketOption.Linger => ({ l_onoff, l_linger })
+
+describe("socketState, options", () => {
+  it("A11: SO_LINGER says whether a close is graceful, resets at once, or resets after so many seconds", () => {
+    const of = connected(stream)
+    assert.deepStrictEqual(close(of), { how: "graceful", linger: 0 })
+    assert.deepStrictEqual(close(with_(of, "SO_LINGER", linger(3))), { how: "graceful", linger: 3000 })
+    assert.deepStrictEqual(close(with_(of, "SO_LINGER", linger(0))), { how: "reset", linger: 0 })
+    assert.deepStrictEqual(close(with_(of, "SO_LINGER", linger(0, false))), { how: "graceful", linger: 0 })
+    assert.deepStrictEqual(close(with_(of, "SO_LINGER", linger(3, false))), { how: "graceful", linger: 0 })
+  })
+
+  it("A11: bytes that are lent are never lingered for (R27)", () => {
+    assert.deepStrictEqual(close(with_(connected(stream), "SO_LINGER", linger(3)), true), { how: "reset", linger: 0 })
+  })
+
+  it("A11: only a connection lingers", () => {
+    for (const of of m.phases(stream)) {
+      if (of.phase._tag === "Connected" || of.phase._tag === "Closed") continue
+      assert.deepStrictEqual(close(with_(of, "SO_LINGER", linger(3))), { how: "graceful", linger: 0 }, of.phase._tag)
+      assert.deepStrictEqual(close(with_(of, "SO_LINGER", linger(0))), { how: "graceful", linger: 0 }, of.phase._tag)
+    }
+  })
+
+  it("A11: WSAEWOULDBLOCK where a non-blocking socket would have to wait, and only there", () => {
+    const lingering = with_(connected(stream), "SO_LINGER", linger(3))
+    const nonBlocking = { ...lingering, blocking: false }
+    assert.strictEqual(close(nonBlocking, false, true), "WSAEWOULDBLOCK")
+    assert.deepStrictEqual(close(nonBlocking, false, false), { how: "graceful", linger: 3000 })
+    assert.deepStrictEqual(close(lingering, false, true), { how: "graceful", linger: 3000 })
+    assert.deepStrictEqual(close(with_(nonBlocking, "SO_LINGER", linger(0)), false, true), { how: "reset", linger: 0 })
+    assert.deepStrictEqual(close(connected(stream, { blocking: false }), false, true), { how: "graceful", linger: 0 })
+    // Leaving a scope cannot fail.
+    assert.strictEqual(S.close(nonBlocking, false).command.linger, 3000)
+  })
+
+  it("A14: SO_LINGER and the time-outs are read back, and are off at first", () => {
+    assert.deepStrictEqual(get(state(stream), "SO_LINGER"), linger(0, false))
+    assert.deepStrictEqual(get(with_(state(stream), "SO_LINGER", linger(65535)), "SO_LINGER"), linger(65535))
+    for (const option of ["SO_RCVTIMEO", "SO_SNDTIMEO", "TCP_MAXRTMS"]) {
+      assert.strictEqual(get(state(stream), option), 0)
+      assert.strictEqual(get(with_(state(stream), option, 0xffff_ffff), option), 0xffff_ffff)
+    }
+  })
+
+  it("A14: what is kept is no object of the caller's, and none of the socket's is handed out", () => {
+    const given = { l_onoff: true, l_linger: 1 }
+    const of = with_(state(stream), "SO_LINGER", given)
+    given.l_linger = 9
+    const read = get(of, "SO_LINGER") as { l_linger: number }
+    assert.deepStrictEqual(read, linger(1) as object)
+    read.l_linger = 9
+    assert.deepStrictEqual(get(of, "SO_LINGER"), linger(1))
+  })
+
+  it("A14: WSAEFAULT for what is of another type, WSAEINVAL for what is out of range", () => {
+    for (const value of [...m.absurd, true, {}, { l_onoff: 1, l_linger: 1 }, { l_onoff: true }, { l_linger: 1 }]) {
+      assert.strictEqual(codeOf(set(state(stream), "SO_LINGER", value)), "WSAEFAULT")
+    }
+    for (const seconds of [-1, 0.5, 65536, Number.NaN, Infinity]) {
+      assert.strictEqual(codeOf(set(state(stream), "SO_LINGER", linger(seconds))), "WSAEINVAL")
+    }
+    for (const option of ["SO_RCVTIMEO", "SO_SNDTIMEO", "TCP_MAXRTMS"]) {
+      for (const value of ["1", undefined, null, 1n, true, {}]) {
+        assert.strictEqual(codeOf(set(state(stream), option, value)), "WSAEFAULT")
+      }
+      for (const value of [-1, 0.5, 2 ** 32, Number.NaN, Infinity]) {
+        assert.strictEqual(codeOf(set(state(stream), option, value)), "WSAEINVAL")
+      }
+    }
+  })
+
+  it("A14: WSAENOPROTOOPT where the type of socket has no such option", () => {
+    assert.strictEqual(codeOf(set(state(datagram), "SO_LINGER", linger(1))), "WSAENOPROTOOPT")
+    assert.strictEqual(codeOf(set(state(datagram), "TCP_MAXRTMS", 1)), "WSAENOPROTOOPT")
+    assert.strictEqual(codeOf(set(state(unix), "TCP_MAXRTMS", 1)), "WSAENOPROTOOPT")
+    assert.strictEqual(codeOf(set(state(unix), "SO_LINGER", linger(1))), "Done")
+    assert.strictEqual(codeOf(set(state(datagram), "SO_RCVTIMEO", 1)), "Done")
+    assert.strictEqual(codeOf(set(state(datagram), "SO_SNDTIMEO", 1)), "Done")
+  })
+
+  it("A14: TCP_MAXRTMS goes with the attempts that begin after it was set", () => {
+    const of = with_(state(stream), "TCP_MAXRTMS", 250)
+    const decision = decide(of, { _tag: "connect", name: peerOf(stream), data: S.noConnectData })
+    assert.strictEqual(decision._tag === "Run" && decision.command._tag === "connect" && decision.command.timeout, 250)
+    assert.strictEqual(S.connectTimedOut.code, "WSAETIMEDOUT")
+  })
+
+  it("A06: an accepted socket has them from its listener", () => {
+    const listener = with_(with_(state(stream), "SO_LINGER", linger(2)), "SO_RCVTIMEO", 7)
+    const accepted = S.makeAccepted(listener, at("127.0.0.1:1"), at("127.0.0.1:2"), 0)
+    assert.deepStrictEqual(get(accepted, "SO_LINGER"), linger(2))
+    assert.strictEqual(get(accepted, "SO_RCVTIMEO"), 7)
+    assert.deepStrictEqual(S.inherited(accepted, m.able), [])
+  })
+})
