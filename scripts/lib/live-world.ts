@@ -210,7 +210,8 @@ const crashing = (family: Family, bytes: Uint8Array, when: "told" | "at once"): 
 /** Why what takes a namespace cannot be made. */
 export const needsNamespace = "needs a network namespace: run it with scripts/conformance.ts"
 
-const fewPorts: World.Making<World.Instance> = Effect.as(
+/** Two ports for everything that is bound to none. */
+export const fewPorts: World.Making<World.Instance> = Effect.as(
   Effect.acquireRelease(
     Effect.sync(() => {
       const before = fs.readFileSync(portRange, "utf8")
@@ -251,7 +252,8 @@ const inNetwork = (reason: string | undefined): Partial<World.Shape> => {
 
 const limit = (soft: string): boolean => works("prlimit", ["--pid", String(process.pid), `--nofile=${soft}:`])
 
-const fewDescriptors: World.Making<World.Instance> = Effect.gen(function*() {
+/** Hardly a descriptor is left. */
+export const fewDescriptors: World.Making<World.Instance> = Effect.gen(function*() {
   if (process.platform !== "linux" || !works("prlimit", ["--version"])) {
     return yield* World.notHere("needs `prlimit` (util-linux)")
   }
