@@ -1,0 +1,44 @@
+// One side of one work, in a process of its own: does what it is told, and says what that took.
+import { setTimeout as sleep } from "node:timers/promises"
+import type { Peer } from "./agreed.ts"
+import { answer } from "./process.ts"
+import type { Contender, Sample } from "./works.ts"
+
+/** `held`: called by tasks that hold connections, once all are there. */
+export type Task = (peer: Peer, count: number, held: () => Promise<void>) => Promise<unknown>
+
+export type Tasks = Readonly<Record<string, Task>>
+
+const memory = async (): Promise<NodeJS.MemoryUsage> => {
+  // What a collection leaves to be done elsewhere needs a moment; a second one finds it.
+  for (let i = 0; i < 4; i++) {
+    globalThis.gc!()
+    await sleep(25)
+  }
+  return process.memoryUsage()
+}
+
+const run = async (task: Task, peer: Peer, count: number): Promise<Sample> => {
+  const before = globalThis.gc === undefined ? undefined : await memory()
+  let [rss, heap] = [0, 0]
+  const from = process.cpuUsage()
+  const started = performance.now()
+  await task(peer, count, async () => {
+    const after = await memory()
+    rss = after.rss - before!.rss
+    heap = after.heapUsed - before!.heapUsed
+  })
+  const seconds = (performance.now() - started) / 1000
+  const { system, user } = process.cpuUsage(from)
+  return { count, seconds, cpu: system + user, rss, heap }
+}
+
+if (import.meta.main) {
+  const [side, name] = process.argv.slice(2) as [Contender["side"], string]
+  const { tasks } = await import(`./sides/${side}.ts`) as { tasks: Tasks }
+  const task = tasks[name]!
+  answer((question) => {
+    const { count, peer } = question as { peer: Peer; count: number }
+    return run(task, peer, count)
+  })
+}

@@ -1,0 +1,106 @@
+// Ours, as a program of a user has it.
+import { type SocketAddress, Winsock } from "@effect-winsock/core"
+import { NodeWinsock } from "@effect-winsock/node"
+import { Effect, ManagedRuntime, type Scope } from "effect"
+import {
+  askForBurst,
+  burst,
+  checkNone,
+  chunk,
+  datagram,
+  message,
+  openers,
+  type Peer,
+  piece,
+  request
+} from "../agreed.ts"
+import type { Task, Tasks } from "../side.ts"
+
+const runtime = ManagedRuntime.make(NodeWinsock.layer)
+
+const task =
+  <A, E>(program: (...args: Parameters<Task>) => Effect.Effect<A, E, Winsock.Winsock | Scope.Scope>): Task =>
+  (...args) => runtime.runPromise(Effect.scoped(program(...args)))
+
+const tcp = Winsock.socket({ family: "IPv4", type: "stream" })
+const unix = Winsock.socket({ family: "Unix", type: "stream" })
+const udp = Winsock.socket({ family: "IPv4", type: "datagram" })
+
+const at = ({ host }: Peer, port: number) => `${host}:${port}`
+
+const connectAndClose = Effect.fnUntraced(function*(socket: typeof tcp, address: SocketAddress.Input, count: number) {
+  for (let i = 0; i < count; i++) {
+    const s = yield* socket
+    yield* Winsock.connect(s, address)
+    yield* Winsock.closesocket(s)
+  }
+})
+
+const refused = Effect.fnUntraced(function*(address: SocketAddress.Input, count: number) {
+  for (let i = 0; i < count; i++) {
+    const s = yield* tcp
+    yield* Effect.catchTag(Winsock.connect(s, address), "WSAECONNREFUSED", () => Effect.void)
+    yield* Winsock.closesocket(s)
+  }
+})
+
+const connected = Effect.fnUntraced(function*(socket: typeof tcp, address: SocketAddress.Input) {
+  const s = yield* socket
+  yield* Winsock.connect(s, address)
+  return s
+})
+
+const source = Effect.fnUntraced(function*(peer: Peer, count: number) {
+  const s = yield* connected(tcp, at(peer, peer.source))
+  yield* Winsock.send(s, request(count))
+  return s
+})
+
+export const tasks: Tasks = {
+  "connect tcp": task((peer, count) => connectAndClose(tcp, at(peer, peer.accept), count)),
+  "connect unix": task((peer, count) => connectAndClose(unix, `unix:${peer.path}`, count)),
+  "connect refused": task((peer, count) => refused(at(peer, peer.refused), count)),
+  "connect concurrent": task((peer, count) => {
+    const one = connectAndClose(tcp, at(peer, peer.accept), 1)
+    return Effect.all(Array.from({ length: count }, () => one), { concurrency: "unbounded", discard: true })
+  }),
+  "read into": task(Effect.fnUntraced(function*(peer, count) {
+    const s = yield* source(peer, count)
+    const buffer = new Uint8Array(piece)
+    let left = count
+    for (let length = 1; length > 0; left -= length) length = yield* Winsock.recv(s, buffer)
+    checkNone(left)
+  })),
+  "read owned": task(Effect.fnUntraced(function*(peer, count) {
+    const s = yield* source(peer, count)
+    let left = count
+    for (let length = 1; length > 0; left -= length) length = (yield* Winsock.recv(s, piece)).length
+    checkNone(left)
+  })),
+  write: task(Effect.fnUntraced(function*(peer, count) {
+    const s = yield* connected(tcp, at(peer, peer.sink))
+    for (let sent = 0; sent < count; sent += chunk.length) yield* Winsock.send(s, chunk)
+  })),
+  "datagrams sent": task(Effect.fnUntraced(function*(peer, count) {
+    const s = yield* connected(udp, at(peer, peer.datagrams))
+    for (let i = 0; i < count; i++) yield* Winsock.send(s, datagram)
+  })),
+  "datagrams received": task(Effect.fnUntraced(function*(peer, count) {
+    const s = yield* connected(udp, at(peer, peer.datagrams))
+    const buffer = new Uint8Array(datagram.length)
+    for (let i = 0; i < count; i++) {
+      if (i % burst === 0) yield* Winsock.send(s, askForBurst)
+      yield* Winsock.recv(s, buffer)
+    }
+  })),
+  idle: task((peer, count, held) => {
+    const one = Effect.gen(function*() {
+      const s = yield* connected(tcp, at(peer, peer.echo))
+      yield* Winsock.send(s, message)
+      for (let left = message.length; left > 0;) left -= (yield* Winsock.recv(s)).length
+    })
+    return Effect.all(Array.from({ length: count }, () => one), { concurrency: openers, discard: true }).pipe(
+      Effect.andThen(Effect.promise(held))
+    )
+  })
+}

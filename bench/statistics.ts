@@ -1,0 +1,56 @@
+// From samples to rows.
+import { rowsOf, type Sample, type Work } from "./works.ts"
+
+export interface Row {
+  readonly name: string
+  /** The median, in `unit`. */
+  readonly ours: number
+  readonly peer: number
+  readonly peerName: string
+  /** Of the medians; above 1 ours is better, whatever the unit. */
+  readonly ratio: number
+  /** The interquartile range of the ratios of the single rounds. */
+  readonly spread: number
+  readonly unit: string
+}
+
+/** The value below which that part of all lies, between two of them where it has to be. */
+export const quantile = (values: ReadonlyArray<number>, part: number): number => {
+  const sorted = Array.from(values).sort((a, b) => a - b)
+  const at = (sorted.length - 1) * part
+  const below = sorted[Math.floor(at)]!
+  return below + (sorted[Math.ceil(at)]! - below) * (at - Math.floor(at))
+}
+
+const rounded = (value: number, digits: number): number => Number(value.toPrecision(digits))
+
+/** `samples`: of each contender, by name, one a round. */
+export const rows = (work: Work, samples: ReadonlyMap<string, ReadonlyArray<Sample>>): ReadonlyArray<Row> =>
+  rowsOf(work).map(({ measure, name, own, peer }) => {
+    const valuesOf = (contender: string) => samples.get(contender)!.map(measure.of)
+    const [mine, theirs] = [valuesOf(own.name), valuesOf(peer.name)]
+    const ratioOf = (a: number, b: number) => measure.better === "more" ? a / b : b / a
+    // What the machine did to one round it did to both.
+    const ratios = mine.map((value, round) => ratioOf(value, theirs[round]!))
+    const [ours, others] = [quantile(mine, 0.5), quantile(theirs, 0.5)]
+    return {
+      name,
+      ours: rounded(ours, 4),
+      peer: rounded(others, 4),
+      peerName: peer.name,
+      ratio: rounded(ratioOf(ours, others), 3),
+      spread: rounded(quantile(ratios, 0.75) - quantile(ratios, 0.25), 2),
+      unit: measure.unit
+    }
+  })
+
+const columns = ["name", "ours", "peer", "unit", "peerName", "ratio", "spread"] as const
+const numbers: ReadonlySet<string> = new Set(["ours", "peer", "ratio", "spread"])
+
+/** A line of the table; without a row, its head. */
+export const line = (row?: Row): string =>
+  columns.map((column) => {
+    const width = column === "name" || column === "peerName" ? 22 : column === "unit" ? 13 : 8
+    const text = row === undefined ? column : column === "ratio" ? row.ratio.toFixed(2) : String(row[column])
+    return numbers.has(column) ? text.padStart(width) : text.padEnd(width)
+  }).join("  ").trimEnd()
