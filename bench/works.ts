@@ -85,11 +85,11 @@ const streams = (task: string) => [
   ...contenders("nodeSocket", { NodeSocket: task })
 ]
 
-const connects = (name: string): Work => ({
+const connects = (name: string, count = 2000): Work => ({
   ours: ours(name),
   peers: streams(name),
   measures: [perSecond("connect"), cpuPer("connect")],
-  count: 2000,
+  count,
   // Before so many, compilation is what takes the time.
   warmUp: 20_000,
   fresh: false
@@ -117,8 +117,8 @@ export const works: ReadonlyArray<Work> = [
   connects("connect tcp"),
   connects("connect unix"),
   connects("connect refused"),
-  connects("connect concurrent"),
-  bytes(["read into", "read owned"], "read"),
+  connects("connect concurrent", 1000),
+  bytes(["read into", "read owned", "read lent"], "read"),
   bytes(["write"], "write"),
   datagrams("datagrams sent"),
   datagrams("datagrams received"),

@@ -77,6 +77,12 @@ export const tasks: Tasks = {
     for (let length = 1; length > 0; left -= length) length = (yield* Winsock.recv(s, piece)).length
     checkNone(left)
   })),
+  "read lent": task(Effect.fnUntraced(function*(peer, count) {
+    const s = yield* source(peer, count)
+    let left = count
+    for (let length = 1; length > 0; left -= length) length = yield* Winsock.recvLent(s, (lent) => lent.length)
+    checkNone(left)
+  })),
   write: task(Effect.fnUntraced(function*(peer, count) {
     const s = yield* connected(tcp, at(peer, peer.sink))
     for (let sent = 0; sent < count; sent += chunk.length) yield* Winsock.send(s, chunk)

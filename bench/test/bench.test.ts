@@ -52,7 +52,7 @@ it("gives each row of a peer its own name", () => {
   assert.strictEqual(new Set(ids).size, ids.length)
 })
 
-for (const only of ["connect refused", "read", "datagrams received", "idle"]) {
+for (const only of ["read", "idle"]) {
   it(`runs "${only}", and tells each row as a line of JSON`, { timeout: 60_000 }, async () => {
     const main = path.join(import.meta.dirname, "../main.ts")
     const { stdout } = await run(process.execPath, [main, "--small", "--rounds", "1", "--json", "--only", only])
@@ -66,6 +66,6 @@ for (const only of ["connect refused", "read", "datagrams received", "idle"]) {
       ])
     )
     // Memory that is given back elsewhere may hide what so few connections take.
-    if (only !== "idle") for (const { ours, peer } of found) assert.isTrue(ours > 0 && peer > 0)
+    if (only !== "idle") { for (const { ours, peer } of found) assert.isTrue(ours > 0 && peer > 0) }
   })
 }
