@@ -135,11 +135,14 @@ const checkImports = (packed) => {
 
 const checkCommands = (packed) => {
   const commands = packed.flatMap(({ manifest }) => Object.keys(manifest.bin ?? {}))
+  const runCommand = (command, ...args) =>
+    run(project, node24, [path.join(project, "node_modules/.bin", command), ...args])
   for (const command of commands) {
-    const output = run(project, node24, [path.join(project, "node_modules/.bin", command), "--help"])
-    if (output.trim() === "") throw new Error(`${command} --help printed nothing`)
+    if (runCommand(command, "--help").trim() === "") throw new Error(`${command} --help printed nothing`)
   }
-  return commands.length === 0 ? "none" : commands.join(", ")
+  const answer = runCommand("winsock", "errors", "WSAECONNREFUSED")
+  if (!answer.startsWith("WSAECONNREFUSED (10061)")) throw new Error(`winsock errors says ${answer}`)
+  return commands.join(", ")
 }
 
 const main = () => {
@@ -151,7 +154,7 @@ const main = () => {
   const code = program()
   say(`npm install: ${install(packed, code)}`)
   attempt("imports without effects", () => checkImports(packed))
-  attempt("commands that answer --help", () => checkCommands(packed))
+  attempt("commands that answer", () => checkCommands(packed))
   writeFileSync(path.join(project, "program.ts"), code)
   attempt("types of the README's program", typeCheck)
   attempt("the README's program", runProgram)

@@ -1,2 +1,3 @@
 export * as NodeProvider from "./NodeProvider.ts"
 export * as NodeWinsock from "./NodeWinsock.ts"
+export * as Report from "./Report.ts"

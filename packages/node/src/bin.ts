@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+/**
+ * The `winsock` command, as it is installed. It is no module to import: what it can do, `Winsock` and `NodeWinsock` can.
+ *
+ * @since 0.1.0
+ */
+import * as NodeAddressResolver from "@effect/platform-node-shared/NodeAddressResolver"
+import * as NodeChildProcessSpawner from "@effect/platform-node-shared/NodeChildProcessSpawner"
+import * as NodeDns from "@effect/platform-node-shared/NodeDns"
+import * as NodeFileSystem from "@effect/platform-node-shared/NodeFileSystem"
+import * as NodePath from "@effect/platform-node-shared/NodePath"
+import * as NodeRuntime from "@effect/platform-node-shared/NodeRuntime"
+import * as NodeStdio from "@effect/platform-node-shared/NodeStdio"
+import * as NodeTerminal from "@effect/platform-node-shared/NodeTerminal"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Stdio from "effect/Stdio"
+import { createRequire } from "node:module"
+import { run } from "./internal/command.ts"
+import * as NodeWinsock from "./NodeWinsock.ts"
+
+const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
+
+const environment = NodeChildProcessSpawner.layer.pipe(
+  Layer.provideMerge(Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, NodeStdio.layer, NodeTerminal.layer))
+)
+const network = Layer.mergeAll(NodeWinsock.layer, Layer.provide(NodeAddressResolver.layer, NodeDns.layer))
+
+Stdio.Stdio.use(({ args }) => Effect.flatMap(args, (words) => run(words, version))).pipe(
+  Effect.provide(Layer.merge(environment, network)),
+  NodeRuntime.runMain
+)

@@ -1,0 +1,246 @@
+/**
+ * The `winsock` command: its words, and what it writes where. Results go to stdout, everything else to stderr.
+ */
+import type { Winsock } from "@effect-winsock/core"
+import * as Argument from "effect/cli/Argument"
+import * as CliConfig from "effect/cli/CliConfig"
+import * as CliError from "effect/cli/CliError"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as GlobalFlag from "effect/cli/GlobalFlag"
+import * as Console from "effect/Console"
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import type * as AddressResolver from "effect/net/AddressResolver"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Runtime from "effect/Runtime"
+import * as Report from "../Report.ts"
+import * as Arguments from "./command/arguments.ts"
+import * as Codes from "./command/codes.ts"
+import * as Connect from "./command/connect.ts"
+import * as Listen from "./command/listen.ts"
+import * as Print from "./command/print.ts"
+import * as Terminal from "./command/terminal.ts"
+
+/** The command has ended, and not with 0. What there was to say has been said. */
+export class Ended extends Data.TaggedError("Ended")<{ readonly exitCode: number }> {
+  override readonly [Runtime.errorExitCode] = this.exitCode
+  override readonly [Runtime.errorReported] = false
+}
+
+/** 1: a call failed with a code; 2: the command line makes no sense; 3: what was expected did not come. */
+const end = (exitCode: number) => exitCode === 0 ? Effect.void : Effect.fail(new Ended({ exitCode }))
+
+const writeAll = (lines: ReadonlyArray<string>) => lines.length === 0 ? Effect.void : Console.log(lines.join("\n"))
+
+// -- words of the command line ----------------------------------------------------------------------------------------
+
+type Parse<A> = (text: string) => Result.Result<A, string>
+
+const parseWith = <A>(kind: "flag" | "argument", option: string, parse: Parse<A>) => (value: string) =>
+  Result.match(parse(value), {
+    onFailure: (expected) => Effect.fail(new CliError.InvalidValue({ option, value, expected, kind })),
+    onSuccess: Effect.succeed
+  })
+
+const argument = <A>(name: string, description: string, parse: Parse<A>) =>
+  Argument.String(name).pipe(
+    Argument.withDescription(description),
+    Argument.mapEffect(parseWith("argument", name, parse))
+  )
+
+const flag = <A>(name: string, metavar: string, parse: Parse<A>) =>
+  Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.mapEffect(parseWith("flag", name, parse)))
+
+const flags = {
+  bind: flag("bind", "<ADDRESS>", Arguments.local).pipe(
+    Flag.withDescription("Connect from this address: 192.0.2.1, 192.0.2.1:4000, unix:/PATH"),
+    Flag.optional
+  ),
+  timeout: flag("timeout", "<TIME>", Arguments.duration).pipe(
+    Flag.withDescription("For everything together: 2 (seconds), 500ms, 1.5s, 2m; ends with WSAETIMEDOUT"),
+    Flag.optional
+  ),
+  retry: flag("retry", "<CODE=N>", Arguments.retry).pipe(
+    Flag.withDescription("Try again up to N times after CODE, each time after 500 ms; may be repeated"),
+    Flag.atLeast(0)
+  ),
+  send: flag("send", "<TEXT>", Arguments.bytes).pipe(
+    Flag.withDescription("Send this once there is a peer; \\r \\n \\t \\0 \\\\ \\xHH are understood"),
+    Flag.optional
+  ),
+  expect: flag("expect", "<TEXT>", Arguments.bytes).pipe(
+    Flag.withDescription("Wait until this has come, or end with 3"),
+    Flag.optional
+  ),
+  json: Flag.Boolean("json").pipe(Flag.withDescription("Write reports as lines of JSON"), Flag.withDefault(false))
+}
+
+// -- connect ----------------------------------------------------------------------------------------------------------
+
+const silent: Connect.Watcher = {
+  doing: () => Effect.void,
+  resolved: () => Effect.void,
+  attempted: () => Effect.void
+}
+
+/** Tells people what happens, as it happens. */
+const teller = (
+  protocol: Report.ConnectReport["protocol"],
+  { stdout }: Terminal.Look,
+  line: Terminal.Live
+): Connect.Watcher => {
+  const explained = new Map<string, string>()
+  const write = (lines: ReadonlyArray<string>) => Effect.andThen(line.clear, writeAll(lines))
+  return {
+    doing: line.show,
+    resolved: (lookup) => write([Print.lookup(lookup)]),
+    attempted: (attempt) => {
+      const code = attempt.error?.code ?? ""
+      const known = explained.get(attempt.address) === code
+      explained.set(attempt.address, code)
+      return write(Print.attempt(attempt, protocol, known, stdout))
+    }
+  }
+}
+
+const connect = Command.make(
+  "connect",
+  {
+    target: argument("target", "HOST:PORT, [::1]:PORT, tcp:HOST:PORT, udp:HOST:PORT, unix:/PATH", Arguments.target),
+    ...flags
+  },
+  Effect.fnUntraced(function*({ bind, expect, json, retry, send, target, timeout }) {
+    const options: Connect.Options = {
+      target,
+      retry,
+      bind: Option.getOrUndefined(bind),
+      timeout: Option.getOrUndefined(timeout),
+      send: Option.getOrUndefined(send),
+      expect: Option.getOrUndefined(expect)
+    }
+    const look = yield* Terminal.look
+    const line = yield* Terminal.live(look.live && !json)
+    const report = yield* Connect.run(options, json ? silent : teller(target.protocol, look, line))
+    yield* line.clear
+    yield* json ? Console.log(JSON.stringify(report)) : writeAll(Print.ending(report, look.stdout))
+    yield* end(report.exitCode)
+  }, Effect.scoped)
+).pipe(
+  Command.withDescription("Connects, and tells how it went: which error, from whom, after how long."),
+  Command.withShortDescription("Connects, and tells how it went"),
+  Command.withExamples([
+    { command: "winsock connect localhost:6379 --send 'PING\\r\\n' --expect +PONG --timeout 2" },
+    { command: "winsock connect unix:/run/app.sock --json" },
+    { command: "winsock connect udp:192.0.2.1:53 --send hello" },
+    { command: "winsock connect db.example:5432 --retry WSAECONNREFUSED=20", description: "wait for a server to start" }
+  ])
+)
+
+// -- listen -----------------------------------------------------------------------------------------------------------
+
+const listen = Command.make(
+  "listen",
+  {
+    target: argument("address", "HOST:PORT, [::1]:PORT, tcp:HOST:PORT, udp:HOST:PORT, unix:/PATH", Arguments.target),
+    once: Flag.Boolean("once").pipe(
+      Flag.withDescription("End after one caller, or one datagram"),
+      Flag.withDefault(false)
+    ),
+    echo: Flag.Boolean("echo").pipe(Flag.withDescription("Send back what comes"), Flag.withDefault(false)),
+    json: flags.json
+  },
+  Effect.fnUntraced(function*({ echo, json, once, target }) {
+    const { stdout } = yield* Terminal.look
+    const tell = (report: Listen.News) =>
+      json ? Console.log(JSON.stringify(report)) : writeAll(Print.news(report, stdout))
+    yield* Listen.run({ echo, once, target }, tell).pipe(
+      Effect.catch((error) =>
+        Effect.andThen(tell(new Report.ListenFailureReport({ target: target.text, error })), end(1))
+      )
+    )
+  }, Effect.scoped)
+).pipe(
+  Command.withDescription("Listens, and tells who connects, from where. Ends at Ctrl-C."),
+  Command.withShortDescription("Listens, and tells who connects"),
+  Command.withExamples([
+    { command: "winsock listen 127.0.0.1:8080 --echo" },
+    { command: "winsock listen udp:127.0.0.1:5353 --once --json" }
+  ])
+)
+
+// -- errors -----------------------------------------------------------------------------------------------------------
+
+const errors = Command.make(
+  "errors",
+  {
+    code: argument("code", "Such as WSAECONNREFUSED, 10061 or ECONNREFUSED; without it, all", Codes.lookUp).pipe(
+      Argument.optional
+    )
+  },
+  Effect.fnUntraced(function*({ code }) {
+    const { stdout } = yield* Terminal.look
+    yield* writeAll(
+      Option.match(code, {
+        onNone: () => Print.table(stdout),
+        onSome: (codes) => codes.flatMap((code, index) => [...(index > 0 ? [""] : []), ...Print.code(code, stdout)])
+      })
+    )
+  })
+).pipe(
+  Command.withDescription("Lists the codes of Winsock, or tells all about one: its number, POSIX's name, the calls."),
+  Command.withShortDescription("Tells what a code means"),
+  Command.withExamples([{ command: "winsock errors WSAECONNREFUSED" }, { command: "winsock errors 10061" }])
+)
+
+// -- the whole --------------------------------------------------------------------------------------------------------
+
+const winsock = Command.make("winsock").pipe(
+  Command.withDescription(
+    "Connections, seen through Winsock's codes.\n  Exit codes: 0 it went well; 1 a call failed; 2 wrong usage; " +
+      "3 what was expected did not come; 130 interrupted"
+  ),
+  Command.withSubcommands([connect, listen, errors])
+)
+
+/** Help and versions are results; what is wrong with a command line is not, and comes without the whole help. */
+const presenter = (formatter: CliOutput.Formatter): CliOutput.Presenter => ({
+  present: (event) => {
+    switch (event._tag) {
+      case "Help":
+        return Console.log(formatter.formatHelpDoc(event.helpDoc))
+      case "Version":
+        return Console.log(formatter.formatVersion(event.name, event.version))
+      case "InvalidInvocation":
+        return Console.error(
+          [...event.errors.map(({ message }) => message), `Run ${event.commandPath.join(" ")} --help`].join("\n")
+        )
+    }
+  }
+})
+
+/** Runs the command on its arguments. */
+export const run = (args: ReadonlyArray<string>, version: string): Effect.Effect<
+  void,
+  Ended,
+  Command.Environment | Winsock.Winsock | AddressResolver.AddressResolver
+> =>
+  Effect.gen(function*() {
+    const { colours } = yield* Terminal.look
+    const output = Context.make(CliOutput.Presenter, presenter(CliOutput.defaultFormatter({ colors: colours }))).pipe(
+      Context.add(
+        CliConfig.CliConfig,
+        CliConfig.make({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions] })
+      )
+    )
+    yield* Command.runWith(winsock, { version })(args).pipe(
+      Effect.provideContext(output),
+      Effect.catchIf(
+        CliError.isCliError,
+        (error) => end(error._tag === "ShowHelp" && error.errors.length === 0 ? 0 : 2)
+      )
+    )
+  })

@@ -1,0 +1,89 @@
+/**
+ * What the words of a command line mean. A parser gives a value, or what it expected: one line of an error message.
+ */
+import { SocketAddress, WsaError } from "@effect-winsock/core"
+import * as Duration from "effect/Duration"
+import * as Host from "effect/net/Host"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Codes from "./codes.ts"
+
+/** Where to: a path is an address already, the host of an endpoint may be a name. */
+export type Target =
+  | { readonly protocol: "tcp" | "udp"; readonly text: string; readonly endpoint: Host.HostPort }
+  | { readonly protocol: "unix"; readonly text: string; readonly address: SocketAddress.SocketAddress }
+
+export const target = (text: string): Result.Result<Target, string> => {
+  if (text.startsWith("unix:")) {
+    return Result.match(SocketAddress.fromInput(text), {
+      onFailure: ({ reason }) => Result.fail(reason),
+      onSuccess: (address) => Result.succeed({ protocol: "unix", text, address } as const)
+    })
+  }
+  const [, named, rest] = /^(?:(tcp|udp):(?:\/\/)?)?(.*)$/s.exec(text)!
+  const protocol = named === "udp" ? "udp" : "tcp"
+  return Result.match(Host.hostPortFromString(rest!), {
+    onFailure: ({ message }) =>
+      Result.fail(`HOST:PORT, [::1]:PORT, tcp:HOST:PORT, udp:HOST:PORT or unix:/PATH (${message})`),
+    onSuccess: (endpoint) => Result.succeed({ protocol, text, endpoint } as const)
+  })
+}
+
+/** A local address; without a port, the system chooses one. */
+export const local = (text: string): Result.Result<SocketAddress.SocketAddress, string> => {
+  const bracketed = text.includes(":") && !text.startsWith("[") ? `[${text}]` : text
+  for (const form of [text, `${bracketed}:0`]) {
+    const address = SocketAddress.fromInput(form)
+    if (Result.isSuccess(address)) return Result.succeed(address.success)
+  }
+  return Result.fail("an address of this machine, such as 192.0.2.1, 192.0.2.1:4000, [::1]:4000 or unix:/PATH")
+}
+
+const units = { ms: "millis", s: "seconds", m: "minutes", h: "hours" } as const
+
+/** Seconds, or a number with a unit: 2, 500ms, 1.5s, 2m; also what Effect writes: "2 seconds". */
+export const duration = (text: string): Result.Result<Duration.Duration, string> => {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text.trim()) ?? []
+  const parsed = amount === undefined
+    ? Duration.fromInput(text as Duration.Input)
+    : Option.some(Duration.fromInputUnsafe(`${Number(amount)} ${units[(unit ?? "s") as keyof typeof units]}`))
+  return Option.isSome(parsed) && Duration.isPositive(parsed.value) && Duration.isFinite(parsed.value)
+    ? Result.succeed(parsed.value)
+    : Result.fail("a time longer than none, such as 2 (seconds), 500ms, 1.5s or 2m")
+}
+
+const connectCodes: ReadonlySet<string> = new Set([
+  ...WsaError.callErrors.WSAConnect,
+  ...WsaError.callErrors.WSAConnectByName
+])
+
+/** How often to try again after a code. */
+export interface Retry {
+  readonly code: WsaError.Code
+  readonly times: number
+}
+
+export const retry = (text: string): Result.Result<Retry, string> => {
+  const [, name, times] = /^([^=]+)=([1-9]\d{0,5})$/.exec(text) ?? []
+  if (name === undefined) return Result.fail("CODE=N with N from 1 to 999999, such as WSAECONNREFUSED=5")
+  return Result.flatMap(Codes.lookUp(name), (found) => {
+    const code = found.find((code) => connectCodes.has(code))
+    return code === undefined
+      ? Result.fail(`a code that a connect can end with: ${found.join(" and ")} cannot be one`)
+      : Result.succeed({ code, times: Number(times) })
+  })
+}
+
+const escapes: { readonly [letter: string]: string } = { n: "\n", r: "\r", t: "\t", "0": "\0", "\\": "\\" }
+
+/** Bytes written as text: UTF-8, with \r \n \t \0 \\ and \xHH. */
+export const bytes = (text: string): Result.Result<Uint8Array, string> => {
+  const parts: Array<Buffer> = []
+  for (const [part, hex, letter] of text.matchAll(/\\x([0-9a-fA-F]{2})|\\([nrt0\\])|[^\\]+|\\/gs)) {
+    if (part === "\\") return Result.fail(`text with \\r \\n \\t \\0 \\\\ or \\xHH; a lone \\ is written \\\\`)
+    parts.push(
+      hex === undefined ? Buffer.from(letter === undefined ? part : escapes[letter]!) : Buffer.from(hex, "hex")
+    )
+  }
+  return Result.succeed(new Uint8Array(Buffer.concat(parts)))
+}

@@ -1,0 +1,74 @@
+/**
+ * Failures as the reports have them, and the clock they are timed by.
+ */
+import { SocketAddress, WsaError } from "@effect-winsock/core"
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Dns from "effect/net/Dns"
+import type * as NetAddress from "effect/net/NetAddress"
+import * as Report from "../../Report.ts"
+import { failureOf } from "../native.ts"
+
+/** The failure that an error of a call tells. What has no native words and was refused as a request is a rule of ours. */
+export const ofError = (
+  error: WsaError.WsaError,
+  by: Report.Failure["by"] = error.stage === "request" ? "winsock" : "system"
+): Report.Failure =>
+  new Report.Failure({
+    code: error._tag === "WsaUnmapped" ? error.code : error._tag,
+    words: error._tag === "WsaUnmapped" ? "no row of the table knows this code" : WsaError.table[error._tag].words,
+    transient: WsaError.isTransient(error),
+    call: error.call,
+    stage: error.stage,
+    by,
+    ...(error.number === undefined ? {} : { number: error.number }),
+    ...(error.native === undefined ? {} : { native: error.native }),
+    ...(error.detail === undefined ? {} : { detail: error.detail })
+  })
+
+/** The failure of a lookup: the resolver's words go through the same table as those of sockets. */
+export const ofLookup = (error: Dns.DnsError | NetAddress.NetAddressError): Report.Failure => {
+  const kind = { family: "IPv4", type: "stream", direction: "both" } as const
+  if (error._tag === "NetAddressError") {
+    const details = { call: "WSAConnectByName", stage: "resolve", detail: error.message } as const
+    return ofError(WsaError.make("WSANO_DATA", details), "resolver")
+  }
+  const { code, native } = failureOf(error.cause, { kind, stage: "resolve" })
+  // A resolver that is not the system's has no native words.
+  const meant = code === "WsaUnmapped" && error.reason === "NotFound" ? "WSAHOST_NOT_FOUND" : code
+  return ofError(WsaError.make(meant, { call: "WSAConnectByName", stage: "resolve", native }), "resolver")
+}
+
+/** Milliseconds since now, to the microsecond. */
+export const stopwatch: Effect.Effect<Effect.Effect<number>> = Effect.map(
+  Clock.monotonicTimeNanos,
+  (begin) => Effect.map(Clock.monotonicTimeNanos, (now) => Math.round(Number(now - begin) / 1000) / 1000)
+)
+
+/** Ends what takes longer than is left, with WSAETIMEDOUT by the deadline. */
+export interface Deadline {
+  readonly hold: (
+    at: { readonly call: WsaError.Call; readonly stage: WsaError.Stage }
+  ) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Report.Failure, R>
+}
+
+export const deadline = (timeout: Duration.Duration | undefined): Effect.Effect<Deadline> =>
+  Effect.map(stopwatch, (elapsed): Deadline => ({
+    hold: (at) => (effect) =>
+      timeout === undefined ? effect : Effect.flatMap(elapsed, (ms) =>
+        Effect.timeoutOrElse(effect, {
+          duration: Math.max(0, Duration.toMillis(timeout) - ms),
+          orElse: () =>
+            Effect.fail(ofError(
+              WsaError.make("WSAETIMEDOUT", { ...at, detail: `--timeout gave it ${Duration.format(timeout)}` }),
+              "deadline"
+            ))
+        }))
+  }))
+
+/** An address as reports write it; one without a name, as unbound Unix-domain sockets are, has none. */
+export const nameOf = (address: SocketAddress.SocketAddress | undefined): string | undefined =>
+  address === undefined || (address._tag === "UnixPathAddress" && address.path === "")
+    ? undefined
+    : SocketAddress.format(address)

@@ -1,0 +1,154 @@
+/**
+ * Reports and codes as text for people.
+ */
+import { WsaError } from "@effect-winsock/core"
+import type * as Report from "../../Report.ts"
+import * as Codes from "./codes.ts"
+import type { News } from "./listen.ts"
+import type { Paint } from "./terminal.ts"
+
+const time = (ms: number): string => ms < 10_000 ? `${ms.toFixed(1)} ms` : `${(ms / 1000).toFixed(1)} s`
+
+const count = (bytes: number): string => bytes === 1 ? "1 byte" : `${bytes} bytes`
+
+const speakers: { readonly [by in Report.Failure["by"]]: string } = {
+  system: "said by the system",
+  winsock: "said by the calls: nothing was sent",
+  resolver: "said by the resolver",
+  deadline: "said by the deadline, the system has not answered"
+}
+
+const codeOf = (failure: Report.Failure, paint: Paint): string =>
+  paint.bad(failure.code) + (failure.number === undefined ? "" : ` (${failure.number})`)
+
+/** What a failure means, where it arose, and who said so. */
+const explain = ({ by, call, detail, native, stage, words }: Report.Failure, paint: Paint): ReadonlyArray<string> => {
+  const errno = native?.errno === undefined ? undefined : `(${native.errno})`
+  const quoted = [native?.syscall, native?.code, errno].filter((word) => word !== undefined).join(" ")
+  const where = `${call}, stage ${stage}, ${speakers[by]}${quoted === "" ? "" : `: ${quoted}`}`
+  return [words, paint.faint(where), ...(detail === undefined ? [] : [paint.faint(detail)])].map((line) => `  ${line}`)
+}
+
+export const lookup = ({ addresses, durationMs, host }: Report.Lookup): string =>
+  `${host} is ${addresses.join(", ")}, looked up in ${time(durationMs)}`
+
+/** One attempt; what has been explained before is not explained again. */
+export const attempt = (
+  { address, durationMs, error, local, round }: Report.Attempt,
+  protocol: Report.ConnectReport["protocol"],
+  explained: boolean,
+  paint: Paint
+): ReadonlyArray<string> => {
+  const again = round > 1 ? `, round ${round}` : ""
+  const from = local === undefined ? "" : `, from ${local}`
+  if (error === undefined && protocol === "udp") return [`${paint.strong(address)} is the peer${from}${again}`]
+  return error === undefined
+    ? [`${paint.strong(address)} ${paint.good("connected")} in ${time(durationMs)}${from}${again}`]
+    : [
+      `${paint.strong(address)} ${codeOf(error, paint)} after ${time(durationMs)}${from}${again}`,
+      ...(explained ? [] : explain(error, paint))
+    ]
+}
+
+const exchange = ({ ended, expected, received, receivedBytes, sentBytes }: Report.Exchange): ReadonlyArray<string> => [
+  ...(sentBytes > 0 ? [`sent ${count(sentBytes)}`] : []),
+  ...(receivedBytes > 0 ? [`received ${count(receivedBytes)}: ${JSON.stringify(received)}`] : []),
+  ...(expected !== undefined && receivedBytes === 0 ? ["received nothing"] : []),
+  ...(ended ? ["the peer has ended its direction"] : [])
+]
+
+/** How it ended, after its attempts have been told. */
+export const ending = (report: Report.ConnectReport, paint: Paint): ReadonlyArray<string> => {
+  const { attempts, error, exchange: said, outcome } = report
+  const expected = JSON.stringify(said?.expected ?? "")
+  const verdicts: { readonly [O in Report.ConnectReport["outcome"]]: ReadonlyArray<string> } = {
+    connected: said?.expected === undefined ? [] : [paint.good(`${expected} came after ${time(said.durationMs)}`)],
+    answered: [
+      paint.good(`${said?.expected === undefined ? "an answer" : expected} came after ${time(said?.durationMs ?? 0)}`)
+    ],
+    unanswered: [`no answer within ${time(said?.durationMs ?? 0)}: nobody can tell whether it arrived`],
+    unsent: ["nothing was sent: UDP connects to anything, --send asks whether anybody is there"],
+    failed: error === undefined || attempts.at(-1)?.error === error
+      ? []
+      : [`${codeOf(error, paint)} after ${time(report.durationMs)}`, ...explain(error, paint)],
+    unmet: [paint.bad(`${expected} did not come within ${time(said?.durationMs ?? 0)}`)]
+  }
+  return [...(said === undefined ? [] : exchange(said)), ...verdicts[outcome]]
+}
+
+/** What `winsock listen` tells. */
+export const news = (report: News, paint: Paint): ReadonlyArray<string> => {
+  switch (report._tag) {
+    case "ListeningReport":
+      return [`${report.protocol === "udp" ? "receiving" : "listening"} at ${paint.strong(report.address)}`]
+    case "CallerReport":
+      return [`${report.caller}: ${paint.strong(report.remote)} ${paint.good("connected")}`]
+    case "GoneReport": {
+      const { caller, durationMs, error, receivedBytes, sentBytes } = report
+      const how = error === undefined ? "ended" : codeOf(error, paint)
+      const bytes = `${count(receivedBytes)} received, ${count(sentBytes)} sent`
+      return [
+        `${caller}: ${paint.strong(report.remote)} ${how} after ${time(durationMs)}: ${bytes}`,
+        ...(error === undefined ? [] : explain(error, paint))
+      ]
+    }
+    case "DatagramReport":
+      return [`${paint.strong(report.remote)} sent ${count(report.receivedBytes)}${report.echoed ? ", sent back" : ""}`]
+    case "ListenFailureReport":
+      return [`${paint.strong(report.target)} ${codeOf(report.error, paint)}`, ...explain(report.error, paint)]
+  }
+}
+
+const transient = (code: WsaError.Code): boolean => WsaError.isTransient(WsaError.table[code])
+
+const someCalls = (code: WsaError.Code): string => {
+  const calls = Codes.callsOf(code)
+  return calls.slice(0, 3).join(", ") + (calls.length > 3 ? ` and ${calls.length - 3} more` : "")
+}
+
+/** The table of all codes. */
+export const table = (paint: Paint): ReadonlyArray<string> => {
+  const rows = [
+    ["CODE", "NUMBER", "POSIX", "TRANSIENT", "WORDS", "CALLS"],
+    ...Codes.codes.map((code) => {
+      const { number, posix, words } = WsaError.table[code]
+      return [code, String(number), posix ?? "-", transient(code) ? "yes" : "no", words, someCalls(code)]
+    })
+  ]
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+  return rows.map((row, index) => {
+    const line = row.map((cell, column) => cell.padEnd(widths[column]!)).join("  ").trimEnd()
+    return index === 0 ? paint.strong(line) : line
+  })
+}
+
+const numbered = (
+  name: string | null,
+  numbers: ReadonlyArray<readonly [where: string, number: number | null]>
+): string => {
+  const known = numbers.filter(([, number]) => number !== null).map(([where, number]) => `${number} on ${where}`)
+  return name === null || name === "UNKNOWN" ? "no name" : name + (known.length > 0 ? ` (${known.join(", ")})` : "")
+}
+
+/** All that is known of one code. */
+export const code = (name: WsaError.Code, paint: Paint): ReadonlyArray<string> => {
+  const row = WsaError.table[name]
+  const natives = WsaError.nativeRules.filter((rule) => rule.code === name)
+  const facts: ReadonlyArray<readonly [string, string]> = [
+    ["POSIX", numbered(row.posix, [["Linux", row.linuxErrno], ["BSD", row.bsdErrno]])],
+    ["libuv", numbered(row.libuvWindows, [["Windows", row.libuvWindowsNumber]])],
+    ["class", row.retryClass],
+    ["transient", transient(name) ? "yes: the same attempt may go well a little later" : "no"],
+    ["calls", Codes.callsOf(name).join(", ") || "none here"]
+  ]
+  return [
+    `${paint.bad(name)} (${row.number})`,
+    `  ${row.words}`,
+    ...facts.map(([what, words]) => `  ${paint.faint(what.padEnd(10))}  ${words}`),
+    ...natives.map(({ cause, native, stages }, index) =>
+      `  ${paint.faint((index === 0 ? "comes from" : "").padEnd(10))}  ${native.join(", ")} at ${
+        stages.join(", ")
+      }: ${cause}`
+    )
+  ]
+}

@@ -1,0 +1,130 @@
+// The command, run in this process, with what it writes caught.
+import { Report } from "@effect-winsock/node"
+import {
+  Cause,
+  ConfigProvider,
+  Effect,
+  Exit,
+  FileSystem,
+  Layer,
+  Path,
+  Runtime,
+  Schema,
+  Sink,
+  Stdio,
+  Terminal
+} from "effect"
+import { AddressResolver, Dns } from "effect/net"
+import { ChildProcessSpawner } from "effect/process"
+import { TestConsole } from "effect/testing"
+import { spawn } from "node:child_process"
+import path from "node:path"
+import { run } from "../../src/internal/command.ts"
+
+/** What a run of the command did. */
+export interface Ran {
+  readonly exitCode: number
+  readonly out: string
+  readonly err: string
+}
+
+/** Where it runs: on a pipe, unless said otherwise. */
+export interface Place {
+  readonly terminal?: boolean
+  readonly environment?: { readonly [name: string]: string }
+}
+
+/** Names that the command can look up. */
+const names = {
+  "both.test": ["::1", "127.0.0.1"],
+  "four.test": ["127.0.0.1"]
+}
+
+const unused = Effect.die("the command does not use it")
+
+const environment = (stderr: Array<string>, { environment = {}, terminal = false }: Place) =>
+  Layer.mergeAll(
+    FileSystem.layerNoop({}),
+    Path.layer,
+    Layer.succeed(
+      Terminal.Terminal,
+      Terminal.make({
+        columns: Effect.succeed(80),
+        rows: Effect.succeed(24),
+        size: unused,
+        readInput: unused,
+        readLine: unused,
+        display: () => unused
+      })
+    ),
+    Layer.succeed(ChildProcessSpawner.ChildProcessSpawner, ChildProcessSpawner.make(() => unused)),
+    Stdio.layerTest({
+      stdoutIsTerminal: Effect.succeed(terminal),
+      stderrIsTerminal: Effect.succeed(terminal),
+      stderr: () => Sink.forEach((text) => Effect.sync(() => void stderr.push(String(text))))
+    }),
+    ConfigProvider.layer(ConfigProvider.fromUnknown(environment)),
+    Layer.provide(AddressResolver.layer(), Dns.layerStatic({ hosts: names }).pipe(Layer.orDie)),
+    Layer.fresh(TestConsole.layer)
+  )
+
+/** Runs the command on a provider, and gives its exit code and what it wrote. */
+export const commandIn = (place: Place) => (...args: ReadonlyArray<string>) =>
+  Effect.suspend(() => {
+    const stderr: Array<string> = []
+    return Effect.gen(function*() {
+      const exit = yield* Effect.exit(run(args, "1.2.3"))
+      let exitCode = -1
+      Runtime.defaultTeardown(exit, (code) => {
+        exitCode = code
+      })
+      if (Exit.isFailure(exit) && Cause.hasDies(exit.cause)) return yield* Effect.die(Cause.squash(exit.cause))
+      const out = yield* TestConsole.logLines
+      const err = yield* TestConsole.errorLines
+      return { exitCode, out: out.join("\n"), err: stderr.join("") + err.join("\n") } satisfies Ran
+    }).pipe(Effect.provide(environment(stderr, place)))
+  })
+
+/** Runs the command as in a script: no terminal anywhere. */
+export const command = commandIn({})
+
+const decode = Schema.decodeUnknownSync(Schema.fromJsonString(Report.Report))
+
+/** The reports that were written with `--json`: every line is one. */
+export const reports = ({ out }: { readonly out: string }): ReadonlyArray<Report.Report> =>
+  out.split("\n").filter((line) => line !== "").map((line) => decode(line))
+
+/** The report of `winsock connect --json`, which is its only line. */
+export const connectReport = (ran: Ran): Report.ConnectReport => {
+  const [report, ...others] = reports(ran)
+  if (report?._tag !== "ConnectReport" || others.length > 0) throw new Error(`no single report: ${ran.out}`)
+  if (report.exitCode !== ran.exitCode) throw new Error(`says ${report.exitCode}, ends with ${ran.exitCode}`)
+  return report
+}
+
+const bin = path.join(import.meta.dirname, "../../src/bin.ts")
+
+/** The command as a process of its own, for as long as the scope lasts. */
+export const spawned = (...args: ReadonlyArray<string>) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const child = spawn(process.execPath, [bin, ...args], { stdio: ["ignore", "pipe", "pipe"] })
+      const output = { out: "", err: "" }
+      child.stdout.on("data", (chunk: Buffer) => void (output.out += chunk.toString()))
+      child.stderr.on("data", (chunk: Buffer) => void (output.err += chunk.toString()))
+      const ended = new Promise<Ran>((resolve) =>
+        child.once("close", (code, signal) =>
+          resolve({ exitCode: code ?? -1, ...output, ...(signal && { err: signal }) }))
+      )
+      return { child, ended, output }
+    }),
+    ({ child, ended }) =>
+      Effect.promise(() => {
+        child.kill("SIGKILL")
+        return ended
+      })
+  )
+
+/** Runs the command as a process of its own until it ends. */
+export const commandProcess = (...args: ReadonlyArray<string>) =>
+  Effect.scoped(Effect.flatMap(spawned(...args), ({ ended }) => Effect.promise(() => ended)))
