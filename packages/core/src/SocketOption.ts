@@ -16,6 +16,7 @@
  *
  * @since 0.1.0
  */
+import type { ProtocolInfo } from "./ProtocolInfo.ts"
 
 /**
  * An option that can be read.
@@ -129,6 +130,22 @@ export const SO_CONNECT_TIME: SocketOption<number> = readable("SO_CONNECT_TIME")
  * @since 0.1.0
  */
 export const SO_GROUP_ID: SocketOption<number> = readable("SO_GROUP_ID")
+
+/**
+ * The row of `WSAEnumProtocols` that the socket belongs to. Every socket has it. (A14)
+ *
+ * **Example** (Naming the option)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption } from "@effect-winsock/core"
+ *
+ * SocketOption.SO_PROTOCOL_INFO.name // => "SO_PROTOCOL_INFO"
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const SO_PROTOCOL_INFO: SocketOption<ProtocolInfo> = readable("SO_PROTOCOL_INFO")
 
 /**
  * The longest datagram in bytes that the provider carries. Datagram sockets have it. (A14)

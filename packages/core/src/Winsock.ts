@@ -57,6 +57,7 @@ import * as Readiness from "./internal/readiness.ts"
 import * as Internal from "./internal/socket.ts"
 import * as SocketState from "./internal/socketState.ts"
 import type * as NetworkEvent from "./NetworkEvent.ts"
+import type * as ProtocolInfo from "./ProtocolInfo.ts"
 import type * as Provider from "./Provider.ts"
 import * as Qos from "./Qos.ts"
 import type * as SocketAddress from "./SocketAddress.ts"
@@ -480,14 +481,126 @@ export const SG_CONSTRAINED_GROUP: Group = InstanceState.SG_CONSTRAINED_GROUP
  */
 export const socket = (
   options: SocketOptions
-): Effect.Effect<Socket, WsaError.SocketError, Winsock | Scope.Scope> =>
-  onInstance("socket", (instance, fiber) =>
+): Effect.Effect<Socket, WsaError.SocketError, Winsock | Scope.Scope> => makeSocket("socket", options, 0)
+
+const makeSocket = <E>(
+  call: "socket" | "WSASocket",
+  request: InstanceState.SocketRequest,
+  flags: unknown
+): Effect.Effect<Socket, E, Winsock | Scope.Scope> =>
+  onInstance(call, (instance, fiber) =>
     Internal.makeSocket(
+      call,
       instance,
-      options,
+      request,
       Context.getUnsafe(fiber.context, Scope.Scope),
-      instance.busy(fiber)
+      instance.busy(fiber),
+      flags
     ))
+
+/**
+ * Lists the protocols that sockets can be made for, with what the provider can do for each.
+ *
+ * **Example** (Listing the names)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Winsock.WSAEnumProtocols.pipe(
+ *   Effect.map((rows) => rows.map((row) => row.szProtocol)),
+ *   Effect.provide(Memory.layer())
+ * )
+ * await Effect.runPromise(program) // => ["TCP/IP", "UDP/IP", "TCP/IPv6", "UDP/IPv6", "AF_UNIX"]
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const WSAEnumProtocols: Effect.Effect<
+  ReadonlyArray<ProtocolInfo.ProtocolInfo>,
+  WsaError.WSAEnumProtocolsError,
+  Winsock
+> = onInstance("WSAEnumProtocols", (instance, fiber) =>
+  gateOf("WSAEnumProtocols", instance, fiber) ??
+    Effect.succeed(InstanceState.protocols((kind) => instance.provider.capabilities(kind))))
+
+/**
+ * What `WSASocket` is asked for: what `socket` takes, where family, type and protocol may come from a row of
+ * {@link WSAEnumProtocols}. What is given by itself comes before what the row says.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type WSASocketOptions =
+  & { readonly flags?: number | undefined }
+  & (
+    | SocketOptions & { readonly protocolInfo?: ProtocolInfo.ProtocolInfo | undefined }
+    | Partial<SocketOptions> & { readonly protocolInfo: ProtocolInfo.ProtocolInfo }
+  )
+
+/**
+ * The flag of {@link WSASocket} that asks for overlapped calls. It changes nothing: a call here suspends its fiber alone,
+ * so that any number of them can be under way on one socket.
+ *
+ * **Example** (Its number)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ *
+ * Winsock.WSA_FLAG_OVERLAPPED // => 1
+ * ```
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const WSA_FLAG_OVERLAPPED: number = InstanceState.overlappedFlag
+
+/**
+ * Makes a socket as {@link socket} does, also from a row of {@link WSAEnumProtocols}.
+ *
+ * **Details**
+ *
+ * Fails as `socket` does, and with WSAEINVAL for a flag other than {@link WSA_FLAG_OVERLAPPED} (A01).
+ *
+ * **Example** (Making the first socket that sends messages)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const rows = yield* Winsock.WSAEnumProtocols
+ *   const protocolInfo = rows.find((row) => row.dwMessageSize > 0)!
+ *   const s = yield* Winsock.WSASocket({ protocolInfo, flags: Winsock.WSA_FLAG_OVERLAPPED })
+ *   return s.kind
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => { family: "IPv4", type: "datagram", direction: "both" }
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const WSASocket = (
+  options: WSASocketOptions
+): Effect.Effect<Socket, WsaError.WSASocketError, Winsock | Scope.Scope> =>
+  Effect.suspend(() => {
+    const { direction, flags = 0, group, protocolInfo } = options
+    return makeSocket(
+      "WSASocket",
+      {
+        family: options.family ?? protocolInfo?.iAddressFamily,
+        type: options.type ?? protocolInfo?.iSocketType,
+        protocol: options.protocol ?? protocolInfo?.iProtocol,
+        direction,
+        group
+      },
+      flags
+    )
+  })
 
 const onSocket = <A, E>(
   call: WsaError.Call,

@@ -1,4 +1,5 @@
 export * as NetworkEvent from "./NetworkEvent.ts"
+export * as ProtocolInfo from "./ProtocolInfo.ts"
 export * as Provider from "./Provider.ts"
 export * as Qos from "./Qos.ts"
 export * as SocketAddress from "./SocketAddress.ts"

@@ -3,8 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import * as m from "./utils/machines.ts"
 
 /** The steps of a provider that a call goes through, and so whose failures it can end with. */
-const stages: { readonly [C in m.SocketCall | "socket"]: ReadonlyArray<WsaError.Stage> } = {
+const stages: { readonly [C in m.SocketCall | "socket" | "WSASocket"]: ReadonlyArray<WsaError.Stage> } = {
   socket: ["open"],
+  WSASocket: ["open"],
   bind: ["bind"],
   connect: ["bind", "connect"],
   WSAConnect: ["bind", "connect"],
@@ -59,7 +60,10 @@ const later: ReadonlyArray<readonly [call: WsaError.Call, code: WsaError.Code, c
   ["connectResult", "WSAEPROTONOSUPPORT", "comes with E17: a peer that does not speak the connect-data exchange"]
 ]
 
-const decided = new Map<WsaError.Call, ReadonlySet<m.Tag>>([["socket", m.decidedBySocket()]])
+const decided = new Map<WsaError.Call, ReadonlySet<m.Tag>>([
+  ["socket", m.decidedBySocket()],
+  ["WSASocket", m.decidedBySocket()]
+])
 for (const call of m.socketCalls) {
   const codes = new Set<m.Tag>()
   for (const state of m.states) {
@@ -72,7 +76,7 @@ for (const call of m.socketCalls) {
   decided.set(call, codes)
 }
 
-const calls = ["socket", ...m.socketCalls] as const
+const calls = ["socket", "WSASocket", ...m.socketCalls] as const
 const has = (
   table: ReadonlyArray<readonly [call: WsaError.Call, code: WsaError.Code, cause: string]>,
   call: WsaError.Call,

@@ -1,4 +1,4 @@
-import { type SocketAddress, SocketOption, Winsock, type WsaError } from "@effect-winsock/core"
+import { type ProtocolInfo, type SocketAddress, SocketOption, Winsock, type WsaError } from "@effect-winsock/core"
 import { Effect, type Scope } from "effect"
 import { describe, expect, it } from "tstyche"
 
@@ -55,11 +55,26 @@ describe("Winsock", () => {
     expect(Winsock.getsockopt(s, SocketOption.SO_TYPE)).type.toBe<
       Effect.Effect<"stream" | "datagram", WsaError.ErrorOf<"getsockopt">>
     >()
+    expect(Winsock.setsockopt(s, SocketOption.SO_LINGER, { l_onoff: true, l_linger: 1 })).type.toBe<
+      Effect.Effect<void, WsaError.ErrorOf<"setsockopt">>
+    >()
     expect(Winsock.setsockopt(s, SocketOption.SO_BROADCAST, true)).type.toBe<
       Effect.Effect<void, WsaError.ErrorOf<"setsockopt">>
     >()
     expect(Winsock.ioctlsocket(s, "FIONBIO", true)).type.toBe<
       Effect.Effect<void, WsaError.ErrorOf<"ioctlsocket">>
+    >()
+  })
+
+  it("makes a socket from a row, where family and type may be absent, and from nothing else", () => {
+    const protocolInfo = hole<ProtocolInfo.ProtocolInfo>()
+    expect(Winsock.WSASocket({ protocolInfo })).type.toBe<
+      Effect.Effect<Winsock.Socket, WsaError.ErrorOf<"WSASocket">, Winsock.Winsock | Scope.Scope>
+    >()
+    expect(Winsock.WSASocket).type.toBeCallableWith({ family: "IPv4", type: "stream", flags: 1 })
+    expect(Winsock.WSASocket).type.not.toBeCallableWith({ family: "IPv4" })
+    expect(Winsock.WSAEnumProtocols).type.toBe<
+      Effect.Effect<ReadonlyArray<ProtocolInfo.ProtocolInfo>, WsaError.ErrorOf<"WSAEnumProtocols">, Winsock.Winsock>
     >()
   })
 
@@ -105,6 +120,9 @@ describe("Winsock", () => {
   it("lets nobody set an option that can only be read, or to a value of another type", () => {
     expect(Winsock.setsockopt).type.not.toBeCallableWith(s, SocketOption.SO_TYPE, "stream")
     expect(Winsock.setsockopt).type.not.toBeCallableWith(s, SocketOption.SO_BROADCAST, "yes")
+    expect(Winsock.setsockopt).type.not.toBeCallableWith(s, SocketOption.SO_LINGER, 0)
+    expect(Winsock.setsockopt).type.not.toBeCallableWith(s, SocketOption.SO_RCVTIMEO, "1 second")
+    expect(Winsock.setsockopt).type.not.toBeCallableWith(s, SocketOption.SO_PROTOCOL_INFO, {})
   })
 
   it("takes only the families and types that there are", () => {

@@ -7,8 +7,10 @@
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
 import * as Option from "effect/Option"
-import type { Kind } from "../Provider.ts"
+import type { ProtocolInfo } from "../ProtocolInfo.ts"
+import type { Capabilities, Kind } from "../Provider.ts"
 import * as SocketAddress from "../SocketAddress.ts"
+import { infoOf } from "./protocols.ts"
 import { type Facts, type Fail, fail, gate, gateDetail, type Group, type Options } from "./socketState.ts"
 
 /** A local address that a socket of the instance has. */
@@ -271,5 +273,18 @@ export const socketKind = (request: SocketRequest, current: Facts): Kind | Fail 
   }
   return kinds[`${family} ${type} ${direction}`]!
 }
+
+/** WSA_FLAG_OVERLAPPED of WSASocket: every call here is as overlapped as can be, so it changes nothing. */
+export const overlappedFlag = 1
+
+/** What is wrong with the flags of WSASocket. */
+export const checkSocketFlags = (flags: unknown): Fail | undefined =>
+  flags === 0 || flags === overlappedFlag ? undefined : fail("WSAEINVAL", "flags is 0 or WSA_FLAG_OVERLAPPED")
+
+/** The rows of WSAEnumProtocols: one for each kind of socket that can be made, whatever its direction. */
+export const protocols = (capabilities: (kind: Kind) => Capabilities): ReadonlyArray<ProtocolInfo> =>
+  Object.values(kinds)
+    .filter((kind) => kind.direction === "both" && !("_tag" in socketKind(kind, up)))
+    .map((kind) => infoOf(kind, capabilities(kind)))
 
 const show = (value: unknown): string => typeof value === "string" ? JSON.stringify(value) : typeof value

@@ -1360,25 +1360,27 @@ export const notASocket = (call: WsaError.Call, given: unknown): Effect.Effect<n
 
 /** Makes a socket in the scope, or says why it cannot. */
 export const makeSocket = (
+  call: "socket" | "WSASocket",
   instance: Instance,
   request: InstanceState.SocketRequest,
   scope: Scope.Scope,
-  busy: boolean
+  busy: boolean,
+  flags: unknown
 ): Effect.Effect<any, any> => {
   const current = instance.facts()
   const kind = InstanceState.socketKind(request, busy ? { ...current, busy } : current)
   if ("_tag" in kind) {
-    return Effect.fail(WsaError.forCall("socket", kind.code, { stage: "request", detail: kind.detail }))
+    return Effect.fail(WsaError.forCall(call, kind.code, { stage: "request", detail: kind.detail }))
   }
   const socket = new Socket(instance, SocketState.make(kind))
-  const wrong = socket.join(request.group)
+  const wrong = InstanceState.checkSocketFlags(flags) ?? socket.join(request.group)
   if (wrong !== undefined) {
-    return Effect.fail(WsaError.forCall("socket", wrong.code, { stage: "request", detail: wrong.detail }))
+    return Effect.fail(WsaError.forCall(call, wrong.code, { stage: "request", detail: wrong.detail }))
   }
   const handle = instance.provider.open(kind, socket)
   if (Provider.isFailure(handle)) {
     socket.part()
-    return Effect.fail(WsaError.forCall("socket", handle.code, { stage: "open", native: handle.native }))
+    return Effect.fail(WsaError.forCall(call, handle.code, { stage: "open", native: handle.native }))
   }
   socket.open(handle, scope)
   return Effect.succeed(socket)

@@ -7,10 +7,12 @@
  */
 import * as NetAddress from "effect/net/NetAddress"
 import { FD_ALL_EVENTS, FD_CONNECT, FD_WRITE } from "../NetworkEvent.ts"
+import type { ProtocolInfo } from "../ProtocolInfo.ts"
 import type { Capabilities, ConnectPlan, Failure, Kind, ListenPlan, ProviderOption } from "../Provider.ts"
 import * as SocketAddress from "../SocketAddress.ts"
 import type { Linger } from "../SocketOption.ts"
 import { type Code, type Native, table } from "../WsaError.ts"
+import { infoOf } from "./protocols.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // State
@@ -722,6 +724,7 @@ const isSettable = (option: string): option is keyof Options => Object.hasOwn(de
 const hasOption = (kind: Kind, option: string, capabilities: Capabilities): boolean => {
   switch (option) {
     case "SO_TYPE":
+    case "SO_PROTOCOL_INFO":
     case "SO_ERROR":
     case "SO_CONNECT_TIME":
     case "SO_GROUP_ID":
@@ -816,7 +819,7 @@ export const inherited = (state: SocketState, capabilities: Capabilities): Reado
 /** SO_CONNECT_TIME of a socket that is not connected (A13). */
 export const neverConnected = 0xffff_ffff
 
-export type OptionValue = boolean | number | string | Linger | undefined
+export type OptionValue = boolean | number | string | Linger | ProtocolInfo | undefined
 
 /** What getsockopt gives: the value, or the code it fails with. */
 export const getOption = (
@@ -839,6 +842,8 @@ const optionValue = (state: SocketState, option: string, capabilities: Capabilit
   switch (option) {
     case "SO_TYPE":
       return state.kind.type
+    case "SO_PROTOCOL_INFO":
+      return infoOf(state.kind, capabilities)
     case "SO_ERROR":
       return numberOf(state.cold.soError)
     case "SO_GROUP_ID":

@@ -178,6 +178,7 @@ export const options: ReadonlyArray<string> = [
   "TCP_NODELAY",
   "IPV6_V6ONLY",
   "SO_TYPE",
+  "SO_PROTOCOL_INFO",
   "SO_ERROR",
   "SO_ACCEPTCONN",
   "SO_CONNECT_TIME",

@@ -803,7 +803,7 @@ const a14 = [
   ),
   F.later(
     "A14",
-    "SO_GROUP_ID, SO_GROUP_PRIORITY, SO_PROTOCOL_INFO",
+    "SO_GROUP_ID, SO_GROUP_PRIORITY",
     "comes with these options"
   )
 ]

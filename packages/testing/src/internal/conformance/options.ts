@@ -1,4 +1,5 @@
 /** Options, flags and commands of the calls, and the rows that need them. */
+import * as ProtocolInfo from "@effect-winsock/core/ProtocolInfo"
 import * as SocketAddress from "@effect-winsock/core/SocketAddress"
 import * as SocketOption from "@effect-winsock/core/SocketOption"
 import * as Winsock from "@effect-winsock/core/Winsock"
@@ -236,4 +237,45 @@ const timeouts = [
   })
 ]
 
-export const optionRows: ReadonlyArray<F.Case> = [...lent, ...peek, ...lingering, ...timeouts]
+const protocols = [
+  F.row("A14", "SO_PROTOCOL_INFO is the row of WSAEnumProtocols", function*() {
+    const rows = yield* Winsock.WSAEnumProtocols
+    yield* F.claim("there are rows", rows.length > 0)
+    const { capabilities } = yield* Winsock.Winsock.use((winsock) => Effect.succeed(winsock))
+    for (const row of rows) {
+      const { dwServiceFlags1: flags, iAddressFamily: family, iSocketType: type } = row
+      const s = yield* F.make(family, type)
+      yield* F.equal(row.szProtocol, yield* Winsock.getsockopt(s, SocketOption.SO_PROTOCOL_INFO), row)
+      const { maxMessage, reservesQos } = capabilities({ family, type, direction: "both" })
+      yield* F.equal("the longest message", row.dwMessageSize, maxMessage)
+      const { XP1_CONNECTIONLESS, XP1_QOS_SUPPORTED } = ProtocolInfo.ServiceFlags
+      yield* F.equal("XP1_QOS_SUPPORTED", (flags & XP1_QOS_SUPPORTED) !== 0, reservesQos)
+      yield* F.equal("XP1_CONNECTIONLESS", (flags & XP1_CONNECTIONLESS) !== 0, type === "datagram")
+    }
+  }),
+  F.row("A01", "WSASocket makes a socket from a row of WSAEnumProtocols", function*() {
+    for (const protocolInfo of yield* Winsock.WSAEnumProtocols) {
+      const s = yield* Winsock.WSASocket({ protocolInfo, flags: Winsock.WSA_FLAG_OVERLAPPED })
+      yield* F.equal("the family", s.kind.family, protocolInfo.iAddressFamily)
+      yield* F.equal("the type", s.kind.type, protocolInfo.iSocketType)
+      yield* Winsock.bind(s, yield* F.local(s.kind.family))
+      const given = yield* Winsock.WSASocket({ protocolInfo, direction: "send" })
+      yield* F.equal("what is given by itself", given.kind.direction, "send")
+    }
+    const plain = { family: "IPv4", type: "stream" } as const
+    yield* Winsock.WSASocket(plain)
+    const unknown = Winsock.WSASocket({ ...plain, flags: 2 })
+    yield* F.equal("the call", (yield* F.fails("an unknown flag", "WSAEINVAL", unknown)).call, "WSASocket")
+    const no = Winsock.WSASocket(F.anything({ ...plain, flags: "overlapped" }))
+    yield* F.fails("no flag", "WSAEINVAL", no)
+    yield* F.fails("nothing at all", "WSAESOCKTNOSUPPORT", Winsock.WSASocket(F.anything({ protocolInfo: null })))
+    const [row] = yield* Winsock.WSAEnumProtocols
+    yield* F.fails(
+      "a type that the row's protocol does not carry",
+      "WSAEPROTOTYPE",
+      Winsock.WSASocket({ protocolInfo: row!, type: "datagram" })
+    )
+  })
+]
+
+export const optionRows: ReadonlyArray<F.Case> = [...lent, ...peek, ...lingering, ...timeouts, ...protocols]
