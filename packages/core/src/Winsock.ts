@@ -1365,12 +1365,12 @@ const receive = <A>(
 ): Effect.Effect<A, WsaError.RecvError & WsaError.RecvfromError> =>
   waitOnSocket(call, s, (socket, resume) => {
     const wrong = flags === 0 ? undefined : SocketState.checkReceiveFlags(flags)
-    if (wrong !== undefined) return resume(socket.wrongArgument(call, wrong))
+    if (wrong !== undefined) return socket.refuseReceive(socket.wrongArgument(call, wrong), resume)
     const peek = flags === MSG_PEEK
     if (into instanceof Uint8Array) {
       return socket.receive({ call, into, lend: undefined, maximum: into.length, peek, resume })
     }
-    if (!isLength(into)) return resume(notBytes(socket, call))
+    if (!isLength(into)) return socket.refuseReceive(notBytes(socket, call), resume)
     return socket.receive({ call, into: undefined, lend: undefined, maximum: into, peek, resume })
   })
 
@@ -1491,8 +1491,10 @@ export const recvLent = <A>(
   length: number = Infinity
 ): Effect.Effect<A, WsaError.RecvError> =>
   waitOnSocket("recv", s, (socket, resume) => {
-    if (typeof f !== "function") return resume(socket.undecodable("recv", "expected a function that takes the bytes"))
-    if (length !== Infinity && !isLength(length)) return resume(notBytes(socket, "recv"))
+    if (typeof f !== "function") {
+      return socket.refuseReceive(socket.undecodable("recv", "expected a function that takes the bytes"), resume)
+    }
+    if (length !== Infinity && !isLength(length)) return socket.refuseReceive(notBytes(socket, "recv"), resume)
     return socket.receive({ call: "recv", into: undefined, lend: f, maximum: length, peek: false, resume })
   })
 

@@ -177,7 +177,7 @@ export class Mailbox implements Target {
   > = Effect.suspend(() => {
     const messages: Array<NetworkEvent.NetworkMessage<Socket>> = []
     for (const socket of this.ready) {
-      const { closeFailure, connectFailure, recorded } = socket.fetchEvents(NetworkEvent.FD_ALL_EVENTS)
+      const { closeFailure, connectFailure, recorded } = socket.fetchEvents("async")
       const errors = errorsOf(socket, { closeFailure, connectFailure })
       for (let event = NetworkEvent.FD_READ as number; event <= recorded; event <<= 1) {
         if ((recorded & event) === 0) continue

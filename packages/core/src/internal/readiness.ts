@@ -108,21 +108,21 @@ export { enable } from "./socketState.ts"
 export const observe = (state: SocketState, standing: Standing): SocketState => {
   const selection = state.cold.selection
   if (selection === undefined || selection.door === "none") return state
-  const news = conditions(state, standing, selection.door) & selection.enabled & selection.mask
+  const enabled = selection.door === "event" ? selection.byEvent : selection.byMessage
+  const news = conditions(state, standing, selection.door) & enabled & selection.mask
   if (news === 0) return state
   return withSelection(state, {
     ...selection,
-    enabled: selection.enabled & ~news,
+    ...(selection.door === "event" ? { byEvent: enabled & ~news } : { byMessage: enabled & ~news }),
     recorded: selection.recorded | news,
     connectFailure: (news & FD_CONNECT) === 0 ? selection.connectFailure : state.cold.lastFailure,
-    closeFailure: (news & FD_CLOSE) !== 0 && state.phase._tag === "Broken"
+    closeFailure: (news & FD_CLOSE) === 0
+      ? selection.closeFailure
+      : state.phase._tag === "Broken"
       ? state.phase.failure
-      : selection.closeFailure
+      : undefined
   })
 }
-
-/** What is re-enabled by a message being asked for, and is not by an event object (D1 of what Windows does). */
-const toldAgain = FD_READ | FD_WRITE | FD_ACCEPT | FD_CLOSE
 
 /** A18, A20: asks for events, in place of whatever was asked for before. The socket is non-blocking from here on. */
 const select = (state: SocketState, door: "event" | "async", mask: number): SocketState => {
@@ -132,11 +132,11 @@ const select = (state: SocketState, door: "event" | "async", mask: number): Sock
     ...before,
     door: mask === 0 ? "none" : door,
     mask,
-    ...(door === "event"
-      // What was recorded and is not asked for any more is told to whoever asks for it next.
-      ? { enabled: before.enabled | (before.recorded & ~mask), recorded: before.recorded & mask }
-      // A connect that was over before anyone asked for messages is told by an event object only (D2).
-      : { enabled: (before.enabled | before.recorded | toldAgain) & (over ? ~FD_CONNECT : -1), recorded: 0 })
+    // The record is cleared, as the reference says. What nobody has fetched is recorded anew where it still holds.
+    byEvent: before.door === "event" ? before.byEvent | before.recorded : before.byEvent,
+    // Asking for messages tells anew what holds (D1), but for a connect that was over before anyone asked (D2).
+    byMessage: over ? FD_ALL_EVENTS & ~FD_CONNECT : FD_ALL_EVENTS,
+    recorded: 0
   })
 }
 
@@ -153,16 +153,12 @@ export const decideSelect = (
 ): { readonly _tag: "Done"; readonly next: SocketState } | Fail => {
   const code = gate(state, facts)
   if (code !== undefined) return fail(code, gateDetail(code))
-  if (typeof events !== "number" || !Number.isInteger(events) || (events & ~FD_ALL_EVENTS) !== 0) {
+  if (typeof events !== "number" || !Number.isInteger(events) || events < 0 || events > FD_ALL_EVENTS) {
     return fail("WSAEINVAL", "the events are FD_* constants joined with |")
   }
   if (!told && events !== 0) return fail("WSAEINVAL", "an event object that has not been closed is told of events")
   return { _tag: "Done", next: select(state, door, events) }
 }
-
-/** Something has been recorded and not fetched. */
-export const hasRecorded = (state: SocketState): boolean =>
-  state.cold.selection !== undefined && state.cold.selection.recorded !== 0
 
 /** Nobody listens any more. */
 export const forget = (state: SocketState): SocketState => select(state, "event", 0)
@@ -170,22 +166,22 @@ export const forget = (state: SocketState): SocketState => select(state, "event"
 /** What has been recorded, and why what failed did. */
 export type Fetched = Pick<Selection, "recorded" | "connectFailure" | "closeFailure">
 
-/** A19, A20: gives the recorded events among these, and forgets them. */
+/** A19, A20: gives what was recorded for the door, and forgets it. */
 export const fetch = (
   state: SocketState,
-  events: number
+  door: "event" | "async"
 ): { readonly next: SocketState; readonly fetched: Fetched } => {
   const selection = state.cold.selection
-  const recorded = selection === undefined ? 0 : selection.recorded & events
-  if (selection === undefined || recorded === 0) {
+  if (selection === undefined || selection.door !== door || selection.recorded === 0) {
     return { next: state, fetched: { recorded: 0, connectFailure: undefined, closeFailure: undefined } }
   }
+  const { closeFailure, connectFailure, recorded } = selection
   return {
-    next: withSelection(state, { ...selection, recorded: selection.recorded & ~recorded }),
+    next: withSelection(state, { ...selection, recorded: 0 }),
     fetched: {
       recorded,
-      connectFailure: (recorded & FD_CONNECT) === 0 ? undefined : selection.connectFailure,
-      closeFailure: (recorded & FD_CLOSE) === 0 ? undefined : selection.closeFailure
+      connectFailure: (recorded & FD_CONNECT) === 0 ? undefined : connectFailure,
+      closeFailure: (recorded & FD_CLOSE) === 0 ? undefined : closeFailure
     }
   }
 }

@@ -1186,6 +1186,13 @@ export class Socket implements Provider.Sink {
     this.selecting?.delete(selecting)
   }
 
+  /** A18: also a receive that is given what it cannot take enables FD_READ. */
+  refuseReceive(answer: Effect.Effect<never, any>, resume: Resume): void {
+    resume(answer)
+    this.enable(NetworkEvent.FD_READ)
+    this.look()
+  }
+
   private enable(events: number): void {
     if (this.watched) this.state = Readiness.enable(this.state, events)
   }
@@ -1226,8 +1233,6 @@ export class Socket implements Provider.Sink {
     this.target = target
     target?.attach(this)
     if (before !== target) before?.detach(this)
-    // What was recorded and has not been fetched is told to whoever asks now.
-    if (Readiness.hasRecorded(this.state)) target?.signal(this)
     this.look()
   }
 
@@ -1238,8 +1243,8 @@ export class Socket implements Provider.Sink {
     this.retarget(undefined)
   }
 
-  fetchEvents(events: number): Readiness.Fetched {
-    const { fetched, next } = Readiness.fetch(this.state, events)
+  fetchEvents(door: "event" | "async"): Readiness.Fetched {
+    const { fetched, next } = Readiness.fetch(this.state, door)
     this.state = next
     return fetched
   }
@@ -1256,7 +1261,7 @@ export class Socket implements Provider.Sink {
       )
     }
     event?.reset()
-    return Effect.succeed(this.fetchEvents(NetworkEvent.FD_ALL_EVENTS))
+    return Effect.succeed(this.fetchEvents("event"))
   }
 
   // -- groups ---------------------------------------------------------------------------------------------------------

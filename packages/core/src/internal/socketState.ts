@@ -89,9 +89,11 @@ export interface Selection {
   readonly door: "event" | "async" | "none"
   /** The events asked for. */
   readonly mask: number
-  /** The events that may be recorded. */
-  readonly enabled: number
-  /** The events that were recorded and not fetched. */
+  /** The events that an event object may be told: one that was recorded waits for the call that enables it. */
+  readonly byEvent: number
+  /** The events that a message may tell. What the one door has told says nothing about the other (D2). */
+  readonly byMessage: number
+  /** The events that were recorded for the door and not fetched. */
   readonly recorded: number
   /** How the attempt of the recorded FD_CONNECT failed. */
   readonly connectFailure: AttemptFailure | undefined
@@ -176,7 +178,8 @@ const defaultCold: Cold = {
 export const nothingAsked: Selection = {
   door: "none",
   mask: 0,
-  enabled: FD_ALL_EVENTS,
+  byEvent: FD_ALL_EVENTS,
+  byMessage: FD_ALL_EVENTS,
   recorded: 0,
   connectFailure: undefined,
   closeFailure: undefined
@@ -235,9 +238,16 @@ const inheritedSelection = (listener: SocketState): Selection | undefined =>
     : undefined
 
 const enabling = (cold: Cold, events: number): Cold =>
-  cold.selection === undefined || (cold.selection.enabled & events) === events
+  cold.selection === undefined || (cold.selection.byEvent & cold.selection.byMessage & events) === events
     ? cold
-    : { ...cold, selection: { ...cold.selection, enabled: cold.selection.enabled | events } }
+    : {
+      ...cold,
+      selection: {
+        ...cold.selection,
+        byEvent: cold.selection.byEvent | events,
+        byMessage: cold.selection.byMessage | events
+      }
+    }
 
 /** A18: a call that enables events has been made, whatever came of it. */
 export const enable = (state: SocketState, events: number): SocketState => {
