@@ -4,16 +4,12 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
 import * as WsaError from "../packages/core/src/WsaError.ts"
+import { table } from "./lib/markdown.ts"
 
 const page = fileURLToPath(new URL("../docs/codes.md", import.meta.url))
 
 const codes = Object.keys(WsaError.table) as Array<WsaError.Code>
 const calls = Object.entries(WsaError.callErrors) as ReadonlyArray<[WsaError.Call, ReadonlyArray<WsaError.Code>]>
-
-const cell = (words: string): string => words.replaceAll("|", "\\|")
-
-const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string =>
-  [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.map(cell).join(" | ")} |`).join("\n")
 
 const endsWith = (code: WsaError.Code): string =>
   calls.filter(([, codes]) => codes.includes(code)).map(([call]) => call).join(", ")

@@ -1,5 +1,5 @@
 // What makes a call fail, what Node says then, and the code that comes of it: the evidence for the conversion table,
-// `WsaError.nativeRules`. Each cause is brought about for real by KernelFaults.test.ts, and docs/causes.md is printed from
+// `WsaError.nativeRules`. Each cause is brought about for real by KernelFaults.test.ts, and docs/causes.md is written from
 // here (scripts/causes.ts): so the words that are expected stand here too.
 import { type SocketAddress, SocketOption, Winsock, type WsaError } from "@effect-winsock/core"
 import { NodeWinsock } from "@effect-winsock/node"
@@ -160,6 +160,15 @@ const throughTun = (options?: Parameters<typeof Worlds.tun>[0], onConnection?: (
 
 const lost = { loss: 1 }
 
+/** An attempt that nobody answers, and that has to send so many SYNs. */
+const countingSyns = (expected: number) =>
+  Effect.gen(function*() {
+    const count = yield* Worlds.countOut("192.0.2.2", Worlds.silentPort)
+    const error = yield* failureOf(connect(silent("192.0.2.2")))
+    if (count() !== expected) return yield* Effect.die(`${count()} SYNs instead of ${expected}`)
+    return yield* Effect.fail(error)
+  })
+
 /** A connection whose other end is in this process, and that end. */
 const connected = Effect.gen(function*() {
   let take: (socket: net.Socket) => void
@@ -218,7 +227,7 @@ const path_: Group = {
       said: "connect ETIMEDOUT -110",
       code: "WSAETIMEDOUT",
       least: 2.5,
-      run: connect(silent("192.0.2.2"))
+      run: countingSyns(2)
     },
     {
       cause: "the SYN of a non-blocking attempt is dropped, over IPv6",
@@ -238,7 +247,7 @@ const path_: Group = {
       said: "connect ETIMEDOUT -110",
       code: "WSAETIMEDOUT",
       least: 6.5,
-      run: connect(silent("192.0.2.2"))
+      run: countingSyns(7)
     },
     {
       cause: "the firewall of this machine drops the SYN",
@@ -484,6 +493,15 @@ const local: Group = {
       run: connect("[fe80::1]:9")
     },
     {
+      cause: "a bind to a link-local address, and no interface has such addresses",
+      rows: ["E07", "A02"],
+      world: "bare",
+      call: "bind",
+      said: "bind EINVAL -22",
+      code: "WSAEADDRNOTAVAIL",
+      run: bind("stream", "[fe80::1]:0")
+    },
+    {
       cause: "IPv6 is switched off",
       rows: ["E07"],
       world: "bare",
@@ -580,6 +598,20 @@ const breaks: Group = {
         const { peer, s } = yield* connected
         peer.resetAndDestroy()
         return yield* breaking(s)
+      })
+    },
+    {
+      cause: "the peer takes the connection and resets it before anybody here has looked",
+      rows: ["R26"],
+      world: "network",
+      call: "connectResult",
+      said: "connect ECONNRESET -104",
+      code: "WSAECONNRESET",
+      run: Effect.gen(function*() {
+        const s = yield* begin(yield* Worlds.foreignResetting)
+        // Nothing else happens here meanwhile.
+        Worlds.sh("sleep 0.3")
+        yield* Winsock.connectResult(s, { wait: true })
       })
     },
     {
@@ -759,6 +791,22 @@ const datagrams: Group = {
       run: word(unreachable(number), new Uint8Array(1000))
     })),
     {
+      cause: "the router has no route for a datagram (ICMP 3/0), and Linux keeps that to itself",
+      rows: ["A09"],
+      world: "network",
+      call: "recv",
+      code: "WSAEWOULDBLOCK",
+      run: Effect.gen(function*() {
+        const s = yield* setPeer("203.0.113.1:9")
+        yield* Winsock.ioctlsocket(s, "FIONBIO", true)
+        const before = Worlds.unreachables()
+        yield* Winsock.send(s, bytes)
+        while (Worlds.unreachables() === before) yield* Effect.sleep("10 millis")
+        yield* Effect.sleep("10 millis")
+        yield* Winsock.recv(s)
+      })
+    },
+    {
       cause: "there is no route for a datagram",
       rows: ["E13"],
       world: "network",
@@ -878,6 +926,15 @@ const paths: Group = {
       said: "connect ENOENT -2",
       code: "WSAECONNREFUSED",
       run: Effect.flatMap(Worlds.freshPath, (file) => connect(`unix:${file}`))
+    },
+    {
+      cause: "nobody has the abstract name",
+      rows: ["E09"],
+      world: "network",
+      call: "WSAConnect",
+      said: "connect ECONNREFUSED -111",
+      code: "WSAECONNREFUSED",
+      run: connect("unix:@winsock-nobody")
     },
     {
       cause: "the listener is gone and has left its file",
@@ -1000,6 +1057,19 @@ const paths: Group = {
       said: "bind EACCES -13",
       code: "WSAEACCES",
       run: Effect.flatMap(Worlds.freshPath, (file) => bind("stream", `unix:${file}/socket`))
+    },
+    {
+      cause: "a part of the path of a bind is no directory",
+      rows: ["A02"],
+      world: "network",
+      call: "bind",
+      said: "bind ENOTDIR -20",
+      code: "WSAEACCES",
+      run: Effect.gen(function*() {
+        const file = yield* Worlds.freshPath
+        fs.writeFileSync(file, "")
+        yield* bind("stream", `unix:${file}/socket`)
+      })
     },
     {
       cause: "the directory of a bind may not be written to",

@@ -1,5 +1,6 @@
-// docs/causes.md, from the causes. `node scripts/causes.ts` writes it; KernelFaults.test.ts sees to it that it was.
-import type { WsaError } from "@effect-winsock/core"
+// docs/causes.md, from the causes: scripts/causes.ts writes it.
+import { WsaError } from "@effect-winsock/core"
+import { table } from "../../../../scripts/lib/markdown.ts"
 import { type Cause, causes, groups } from "./causes.ts"
 
 /** The codes that the document lists for WSAConnect. */
@@ -40,12 +41,6 @@ export const notLive: ReadonlyMap<WsaError.Code, string> = new Map<WsaError.Code
 export const causesOf = (code: WsaError.Code): ReadonlyArray<Cause> =>
   causes.filter((cause) => cause.code === code && (cause.call === "WSAConnect" || cause.call === "connectResult"))
 
-const table = (head: ReadonlyArray<string>, rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = head.map((_, column) => Math.max(3, ...[head, ...rows].map((row) => row[column]!.length)))
-  const line = (cells: ReadonlyArray<string>) => `| ${cells.map((cell, n) => cell.padEnd(widths[n]!)).join(" | ")} |`
-  return [line(head), line(widths.map((width) => "-".repeat(width))), ...rows.map(line)].join("\n")
-}
-
 const cellsOf = ({ call, cause, code, rows, said }: Cause): ReadonlyArray<string> => [
   cause,
   call,
@@ -64,8 +59,27 @@ const networkDown =
   `An interface that goes down takes its routes along. A new attempt and a datagram then meet ENETUNREACH;
   so does an attempt that is pending, at its next SYN; a connection whose bytes are not acknowledged breaks with ETIMEDOUT.`
 
+const stages: { readonly [systemCall: string]: WsaError.Stage } = {
+  bind: "bind",
+  connect: "connect",
+  read: "receive",
+  recvmsg: "receive",
+  send: "send",
+  write: "send"
+}
+
+/** Whether a cause shows a line of the conversion table. */
+const isShown = ({ code, native, stages: at }: WsaError.NativeRule): boolean =>
+  causes.some((cause) => {
+    const [systemCall, name] = cause.said?.split(" ") ?? []
+    if (systemCall === undefined || name === undefined) return false
+    return cause.code === code && native.includes(name) && at.includes(stages[systemCall]!)
+  })
+
+const rules = WsaError.nativeRules.filter((rule) => !rule.stages.includes("resolve") || rule.stages.length > 1)
+
 /** The page. */
-export const page = (): string =>
+export const render = (): string =>
   `# Causes
 
 What makes a call fail, what Node says then, and the code that comes of it. This is the evidence for
@@ -96,12 +110,31 @@ ${
     )
   }
 
+## The conversion table
+
+Its lines, and whether a cause above shows them. The others rest on documentation or on other systems, or stand guard: core
+decides before Node is asked, so that Node has no occasion to say so.
+
+${
+    table(
+      ["what the stack says", "code", "cause", "shown here"],
+      rules.map((rule) => [rule.native.join(", "), rule.code, rule.cause, isShown(rule) ? "yes" : ""])
+    )
+  }
+
 ## What does not come from this kernel
 
 - **WSAENETDOWN.** ${networkDown}
 - **WSAENETRESET.** Where keep-alive finds a connection dead, Linux says ETIMEDOUT, as it does of any connection whose
   packets are not acknowledged. So the code is WSAETIMEDOUT; Linux has no cause for ENETRESET in TCP.
-- **WSAEHOSTUNREACH and WSAENETUNREACH of an earlier datagram.** Of "net unreachable" and "host unreachable" (ICMP 3/0
-  and 3/1), which may pass, Linux tells a connected datagram socket nothing.
+- **WSAENETUNREACH and WSAEHOSTUNREACH of an earlier datagram, from ICMP 3/0 and 3/1.** Both may pass, and Linux tells a
+  connected datagram socket of neither.
 - **WSAEMFILE from accept.** libuv gives one descriptor up to turn the caller away, and says nothing.
+- **WSAENOBUFS from lack of memory.** It would take the memory of the whole machine.
+
+## How long it takes
+
+A SYN that nobody answers is sent again after 1 s, 2 s, 4 s, and so on: an attempt with one retry fails after 3 s, with six
+after more than two minutes. The suite sets \`tcp_rto_max_ms\` to 1000 unless it is run with \`WINSOCK_TIER=long\`: six then take
+7 s. Over IPv6 the word of a router or a firewall takes effect here only at the second SYN, after a second.
 `

@@ -23,21 +23,27 @@ const setting = (name: string): string => `/proc/sys/net/ipv4/${name}`
 
 const set = (name: string, value: number): void => fs.writeFileSync(setting(name), String(value))
 
+interface Program {
+  readonly child: childProcess.ChildProcessByStdio<Writable, Readable, null>
+  /** What it said first. */
+  readonly words: string
+}
+
 /** A program that runs for as long as the scope lasts, from its first words on. It has to end with its input. */
 const program = (command: string, args: ReadonlyArray<string>) =>
   Effect.acquireRelease(
-    Effect.callback<childProcess.ChildProcessByStdio<Writable, Readable, null>>((resume) => {
+    Effect.callback<Program>((resume) => {
       const child = childProcess.spawn(command, args, { stdio: ["pipe", "pipe", "inherit"] })
       const early = (code: number | null) => resume(Effect.die(new Error(`${command} ended with ${code}`)))
       child.once("close", early)
       child.once("error", (error) => resume(Effect.die(error)))
       child.stdin.on("error", () => undefined)
-      child.stdout.once("data", () => {
+      child.stdout.once("data", (words: Buffer) => {
         child.off("close", early)
-        resume(Effect.succeed(child))
+        resume(Effect.succeed({ child, words: words.toString() }))
       })
     }),
-    (child) =>
+    ({ child }) =>
       Effect.callback<void>((resume) => {
         if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
         child.once("close", () => resume(Effect.void))
@@ -66,7 +72,7 @@ const rejected = {
  * 2001:db8:1::/48. Its firewall answers for the first and for 2001:db8:1::/64; to the others it has no route itself.
  */
 const router = Effect.gen(function*() {
-  const { pid } = yield* program("unshare", ["-n", "sh", "-c", "echo; exec cat"])
+  const { child: { pid } } = yield* program("unshare", ["-n", "sh", "-c", "echo; exec cat"])
   const there = (line: string) => sh(`nsenter --net=/proc/${pid}/ns/net ${line}`)
   sh("ip link add wk0 type veth peer name wk1")
   sh(`ip link set wk1 netns ${pid}`)
@@ -109,11 +115,17 @@ const routes = Effect.sync(() => {
 const long = process.env.WINSOCK_TIER === "long"
 
 /** How often the kernel sends a SYN again that nobody answers. */
-const oneRetry = Effect.sync(() => set("tcp_syn_retries", 1))
+const retries = (count: number): void => {
+  set("tcp_syn_retries", count)
+  // Newer kernels send some more in between, unless told not to.
+  if (fs.existsSync(setting("tcp_syn_linear_timeouts"))) set("tcp_syn_linear_timeouts", 0)
+}
+
+const oneRetry = Effect.sync(() => retries(1))
 
 // Left alone, the kernel waits twice as long each time. In the gate, it is told to wait a second each time.
 const sixRetries = Effect.sync(() => {
-  set("tcp_syn_retries", 6)
+  retries(6)
   if (!long) set("tcp_rto_max_ms", 1000)
 })
 
@@ -248,6 +260,29 @@ const unixSocket = `
 export const foreignUnix = (path: string, type: "stream" | "datagram") =>
   program("perl", ["-e", unixSocket, path, type])
 
+const resetting = `
+  use strict; use Socket; $| = 1;
+  socket(my $l, AF_INET, SOCK_STREAM, 0) or die $!;
+  bind($l, sockaddr_in(0, INADDR_LOOPBACK)) and listen($l, 1) or die $!;
+  print +(sockaddr_in(getsockname($l)))[0], "\\n";
+  accept(my $s, $l) or die $!;
+  setsockopt($s, SOL_SOCKET, SO_LINGER, pack("ii", 1, 0)) and close($s) or die $!;
+  my $end = <STDIN>;
+`
+
+/** A listener of another program, which resets its caller at once. */
+export const foreignResetting = Effect.map(
+  program("perl", ["-e", resetting]),
+  ({ words }) => `127.0.0.1:${words.trim()}`
+)
+
+/** How often this machine was told "destination unreachable". */
+export const unreachables = (): number => {
+  const [names, counts] = fs.readFileSync("/proc/net/snmp", "utf8").split("\n")
+    .filter((line) => line.startsWith("Icmp: ")).map((line) => line.split(" "))
+  return Number(counts![names!.indexOf("InDestUnreachs")])
+}
+
 const openTun = `
   use strict; my ($name, @program) = @ARGV;
   $^F = 99;  # descriptors up to this one outlive exec
@@ -274,7 +309,7 @@ export const tun = (options: Options = {}): Effect.Effect<Tun, never, Scope.Scop
   Effect.gen(function*() {
     const n = devices++
     const device = `wktun${n}`
-    const child = yield* program("perl", [
+    const { child } = yield* program("perl", [
       "-e",
       openTun,
       device,
@@ -329,14 +364,14 @@ export const withoutIPv6 = Effect.acquireRelease(
   () => Effect.sync(() => fs.writeFileSync(ipv6, "0"))
 )
 
-const rule = (hook: "input" | "output", words: string) =>
+const rule = (hook: "input" | "output", words: string, table: string = hook) =>
   Effect.acquireRelease(
     Effect.sync(() => {
-      sh(`nft add table inet ${hook}`)
-      sh(`nft add chain inet ${hook} now { type filter hook ${hook} priority 0 ; }`)
-      sh(`nft add rule inet ${hook} now ${words}`)
+      sh(`nft add table inet ${table}`)
+      sh(`nft add chain inet ${table} now { type filter hook ${hook} priority 0 ; }`)
+      sh(`nft add rule inet ${table} now ${words}`)
     }),
-    () => Effect.sync(() => sh(`nft delete table inet ${hook}`))
+    () => Effect.sync(() => sh(`nft delete table inet ${table}`))
   )
 
 /** A firewall that lets nothing out to an address and port. */
@@ -346,6 +381,13 @@ export const dropOut = (protocol: "tcp" | "udp", address: string, port: number) 
 /** A firewall that drops the first SYN for a port: it is within the limit, and what is beyond it passes. */
 export const dropFirst = (port: number) =>
   rule("input", `tcp dport ${port} tcp flags syn limit rate 1/hour burst 1 packets drop`)
+
+/** Counts what goes out to an address and port. */
+export const countOut = (address: string, port: number) =>
+  Effect.as(
+    rule("output", `ip daddr ${address} tcp dport ${port} counter`, "count"),
+    () => Number(/packets (\d+)/.exec(sh("nft list table inet count"))![1])
+  )
 
 /** Two ports for everything that is bound to none. */
 export const fewPorts = Effect.orDie(LiveWorld.fewPorts)
