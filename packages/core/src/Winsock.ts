@@ -650,17 +650,17 @@ const waitAlone = <A, E>(
   fiber: Fiber.Fiber<any, any>,
   steps?: number
 ): Effect.Effect<A, E> => {
-  if (socket.instance.busy(fiber)) return socket.inProgress(call)
-  const wait = (resume: Instance.Resume) => f(socket, resume)
-  return withoutGivingWay(
-    fiber,
-    Effect.callback<A, E>(
-      socket.state.blocking
-        ? socket.instance.blockOnce(wait, () => socket.refuse(call, "WSAEINTR", "request"))
-        : wait
-    ),
-    steps
-  )
+  const wait = (resume: Instance.Resume) => {
+    // Another one may have begun to block when the fiber gave way.
+    if (socket.instance.busy(fiber)) return resume(socket.inProgress(call))
+    return socket.state.blocking
+      ? socket.instance.blockOnce(
+        (resume) => f(socket, resume),
+        () => socket.refuse(call, "WSAEINTR", "request")
+      )(resume)
+      : f(socket, resume)
+  }
+  return withoutGivingWay(fiber, Effect.callback<A, E>(wait), steps)
 }
 
 /**
@@ -1250,7 +1250,11 @@ const consider = <E, R>(
         gqos: undefined
       })
     )
-    return Effect.matchCauseEffect(restore(Effect.provideService(asked, Instance.Condition, running)), {
+    const answered = Effect.raceFirst(
+      Effect.provideService(asked, Instance.Condition, running),
+      socket.closing(request)
+    )
+    return Effect.matchCauseEffect(restore(answered), {
       onFailure: (cause) => {
         socket.instance.endCondition(running)
         socket.abandon(request)
@@ -1860,8 +1864,10 @@ export const select = (
     if (timeout === undefined) return failOf("select", SocketState.fail("WSAEINVAL", noDuration))
     const wait = (resume: Instance.Resume) => new Events.Selecting(interests, resume).begin()
     return within(
-      Effect.callback<Selected, WsaError.SelectError>(
-        first.instance.blockOnce(wait, () => first.refuse("select", "WSAEINTR", "request"))
+      Effect.callback<Selected, WsaError.SelectError>((resume) =>
+        first.instance.busy(fiber)
+          ? resume(first.inProgress("select"))
+          : first.instance.blockOnce(wait, () => first.refuse("select", "WSAEINTR", "request"))(resume)
       ),
       timeout,
       () => Effect.succeed(selectedNone)

@@ -142,7 +142,8 @@ export const errorsOf = (
 export class Mailbox implements Target {
   private readonly ready = new Set<Socket>()
   private readonly attached = new Set<Socket>()
-  private reader: Resume | undefined
+  /** The stream may be run more than once at a time. */
+  private readers: Array<Resume> = []
 
   attach(socket: Socket): void {
     this.attached.add(socket)
@@ -166,9 +167,9 @@ export class Mailbox implements Target {
   }
 
   private wake(): void {
-    const reader = this.reader
-    this.reader = undefined
-    reader?.(this.pull)
+    const readers = this.readers
+    this.readers = []
+    for (const reader of readers) reader(this.pull)
   }
 
   readonly pull: Effect.Effect<
@@ -198,9 +199,10 @@ export class Mailbox implements Target {
 
   private readonly awaitMessage: typeof this.pull = Effect.callback((resume) => {
     if (this.ready.size > 0 || this.attached.size === 0) return resume(this.pull)
-    this.reader = resume as Resume
+    const reader = resume as Resume
+    this.readers.push(reader)
     return Effect.sync(() => {
-      this.reader = undefined
+      this.readers = this.readers.filter((other) => other !== reader)
     })
   })
 }

@@ -162,14 +162,16 @@ export class Instance {
         resume(answer)
       })
       if (ended || release === undefined) return release
-      mine.cancel = Effect.andThen(
+      // Whoever cancels may be interrupted meanwhile: the call would then be neither pending nor over.
+      mine.cancel = Effect.uninterruptible(Effect.andThen(
         release,
         Effect.sync(() => {
           if (ended) return
+          ended = true
           this.unblock(mine)
           resume(cancelled())
         })
-      )
+      ))
       this.blocked = mine
       return Effect.suspend(() => {
         this.unblock(mine)

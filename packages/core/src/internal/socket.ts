@@ -73,6 +73,9 @@ interface Acceptor {
   readonly resume: Resume
 }
 
+/** Nobody waits for the answer. */
+const nobody: Resume = () => undefined
+
 const closedMeanwhile = "the socket was closed while the call was pending"
 
 /** The caller's buffer was transferred or resized while the call waited: it holds less than it did. */
@@ -121,8 +124,8 @@ export class Socket implements Provider.Sink {
   readonly bytes: ByteQueue | undefined
   readonly messages: MessageQueue | undefined
   private requests: Array<Provider.Incoming> | undefined
-  /** Callers whose condition is running. */
-  private considered: Set<Provider.Incoming> | undefined
+  /** Callers whose condition is running, and what ends it when the listener is closed. */
+  private considered: Map<Provider.Incoming, Resume> | undefined
 
   private connectors: Array<Connector> | undefined
   private receivers: Array<Receiver> | undefined
@@ -516,7 +519,7 @@ export class Socket implements Provider.Sink {
       call: "WSAAccept",
       considers: true,
       take: (request) => {
-        ;(this.considered ??= new Set()).add(request)
+        ;(this.considered ??= new Map()).set(request, nobody)
         return Effect.succeed(request)
       },
       resume
@@ -572,6 +575,17 @@ export class Socket implements Provider.Sink {
     else if (fault.code !== "WSAEACCES") this.putBack(request)
     this.look()
     return this.fault("WSAAccept", fault, "accept", request.remote)
+  }
+
+  /** A11: fails when the listener is closed while the condition runs, however long that may take. */
+  closing(request: Provider.Incoming): Effect.Effect<never, any> {
+    return Effect.callback((resume) => {
+      if (this.considered?.has(request)) {
+        this.considered.set(request, resume as Resume)
+      } else {
+        resume(this.fault("WSAAccept", { code: "WSAEINTR", detail: closedMeanwhile }, "close"))
+      }
+    })
   }
 
   /** The condition came to nothing: it failed, or was interrupted. */
@@ -1040,12 +1054,18 @@ export class Socket implements Provider.Sink {
     const answer = this.handle.sendTo(bytes, at)
     if (answer === undefined) return resume(Effect.succeed(bytes.length))
     if (answer !== "pending") return resume(this.fault(call, answer, "send", at))
-    let done = (result: Provider.Failure | undefined) =>
+    let done = false
+    /** Those who gave the call up: its fiber, or whoever cancelled it, or both. */
+    const released: Array<() => void> = []
+    ;(this.sendings ??= []).push((result) => {
+      done = true
+      if (released.length > 0) return released.forEach((release) => release())
       resume(result === undefined ? Effect.succeed(bytes.length) : this.fault(call, result, "send", at))
-    ;(this.sendings ??= []).push((result) => done(result))
+    })
     // R27: the bytes are the caller's again only when the provider is done with them. That is never long.
-    return Effect.callback<void>((released) => {
-      done = () => released(Effect.void)
+    return Effect.callback<void>((release) => {
+      if (done) return release(Effect.void)
+      released.push(() => release(Effect.void))
     })
   }
 
@@ -1120,6 +1140,7 @@ export class Socket implements Provider.Sink {
     if (this.writing !== undefined) senders.unshift(this.writing)
     for (const { call, resume } of senders) if (resume !== undefined) interrupted.push([call, resume])
     for (const { call, resume } of this.acceptors ?? []) interrupted.push([call, resume])
+    for (const resume of this.considered?.values() ?? []) interrupted.push(["WSAAccept", resume])
     for (const { resume } of this.listeners ?? []) interrupted.push(["listen", resume])
     const sendings = this.sendings ?? []
     const requests = this.requests ?? []
@@ -1132,7 +1153,7 @@ export class Socket implements Provider.Sink {
     this.writing = this.sendings = this.requests = undefined
     this.bytes?.clear()
     this.messages?.clear()
-    for (const request of [...requests, ...this.considered ?? []]) request.reject()
+    for (const request of [...requests, ...this.considered?.keys() ?? []]) request.reject()
     this.considered = undefined
     this.target?.detach(this)
     this.target = undefined
