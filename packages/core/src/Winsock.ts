@@ -1228,7 +1228,7 @@ export const WSAAccept = <E = never, R = never>(
     )
   })
 
-// From the answer of the wait to where nothing interrupts any more.
+// From the answer of the wait, or of the condition, to where nothing interrupts any more.
 const stepsToCondition = 8
 
 const consider = <E, R>(
@@ -1250,9 +1250,13 @@ const consider = <E, R>(
         gqos: undefined
       })
     )
-    const answered = Effect.raceFirst(
+    const asking = Effect.raceFirst(
       Effect.provideService(asked, Instance.Condition, running),
       socket.closing(request)
+    )
+    const answered = Effect.flatMap(
+      asking,
+      (answer) => withoutGivingWay(fiber, Effect.succeed(answer), stepsToCondition)
     )
     return Effect.matchCauseEffect(restore(answered), {
       onFailure: (cause) => {

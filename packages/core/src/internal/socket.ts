@@ -549,7 +549,8 @@ export class Socket implements Provider.Sink {
   /** A06: whoever has gone before anyone accepted is skipped. */
   private hasCaller(): boolean {
     while (this.requests !== undefined && this.requests.length > 0 && this.requests[0]!.withdrawn()) {
-      this.requests.shift()
+      // What the provider still holds of it is given back.
+      this.requests.shift()!.reject()
     }
     return this.requests !== undefined && this.requests.length > 0
   }
@@ -571,8 +572,8 @@ export class Socket implements Provider.Sink {
       this.look()
       return socket
     }
-    if (fault.code === "WSAECONNREFUSED") request.reject()
-    else if (fault.code !== "WSAEACCES") this.putBack(request)
+    if (SocketState.keepsCaller(fault.code)) this.putBack(request)
+    else request.reject()
     this.look()
     return this.fault("WSAAccept", fault, "accept", request.remote)
   }
@@ -615,15 +616,13 @@ export class Socket implements Provider.Sink {
         this.instance.clock.currentTimeMillisUnsafe()
       )
     )
-    const wrong = socket.join(wanted)
-    if (wrong !== undefined) {
-      this.putBack(request)
-      return this.fault(call, wrong, "accept", request.remote)
-    }
-    const handle = request.accept(socket, calleeData)
+    const wrong = socket.join(wanted) ?? SocketState.checkGroupPeer(socket.groupPeer(), request.remote)
+    const handle = wrong === undefined ? request.accept(socket, calleeData) : Provider.failure(wrong.code)
     if (Provider.isFailure(handle)) {
       socket.part()
-      return this.fault(call, handle, "accept", request.remote)
+      if (SocketState.keepsCaller(handle.code)) this.putBack(request)
+      else request.reject()
+      return this.fault(call, wrong ?? handle, "accept", request.remote)
     }
     socket.open(handle, scope)
     for (const [option, value] of SocketState.inherited(socket.state, this.capabilities)) {
@@ -1302,7 +1301,7 @@ export class Socket implements Provider.Sink {
   }
 
   /** E11: where another socket of the constrained group is connected to, or about to be. */
-  private groupPeer(): SocketAddress.SocketAddress | undefined {
+  groupPeer(): SocketAddress.SocketAddress | undefined {
     const { group } = this.state.cold
     if (group === undefined || !group.constrained) return undefined
     for (const other of InstanceState.members(this.instance.state, group)) {

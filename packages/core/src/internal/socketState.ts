@@ -499,13 +499,7 @@ const connectStream = (
   if (mappedIsOut(state, remote)) {
     return fail("WSAEADDRNOTAVAIL", "an IPv4-mapped address needs IPV6_V6ONLY off")
   }
-  if (groupPeer !== undefined && !SocketAddress.sameHost(groupPeer, remote)) {
-    return fail(
-      "WSAEINVAL",
-      `the constrained group of the socket connects to the host of ${SocketAddress.format(groupPeer)}`
-    )
-  }
-  const wrong = checkConnectData(state, data, capabilities)
+  const wrong = checkGroupPeer(groupPeer, remote) ?? checkConnectData(state, data, capabilities)
   if (wrong !== undefined) return wrong
   const attempt = state.attempts + 1
   const caller = state.blocking || waits === true ? "blocking" : "nonblocking"
@@ -536,6 +530,16 @@ const connectStream = (
     }
   }
 }
+
+/** E11: all sockets of a constrained group have peers at one host. */
+export const checkGroupPeer = (
+  groupPeer: SocketAddress.SocketAddress | undefined,
+  remote: SocketAddress.SocketAddress
+): Fail | undefined =>
+  groupPeer === undefined || SocketAddress.sameHost(groupPeer, remote) ? undefined : fail(
+    "WSAEINVAL",
+    `the peers of the constrained group are at the host of ${SocketAddress.format(groupPeer)}`
+  )
 
 /** R12: no bytes are none. */
 const carriesData = (
@@ -978,6 +982,19 @@ export const concluding = (answer: Verdict, withdrawn: boolean, capabilities: Ca
     `callee data is ${data.length} bytes, the provider carries at most ${capabilities.calleeDataMax}; ` +
       "the caller still waits"
   )
+}
+
+/** A07: whether a caller who could not be accepted waits on: not one that was rejected, or has gone. */
+export const keepsCaller = (code: Code | "WsaUnmapped"): boolean => {
+  switch (code) {
+    case "WSATRY_AGAIN":
+    case "WSAEINVAL":
+    case "WSAEMFILE":
+    case "WSAENOBUFS":
+      return true
+    default:
+      return false
+  }
 }
 
 /** Whether one more caller may wait: beyond the backlog it is rejected (T38). */
