@@ -288,6 +288,7 @@ export const layer = (): Layer.Layer<Winsock.Winsock | World.World, WsaError.WSA
       return World.make("the live world has no such thing", {
         ...inNetwork(inNamespace() ? undefined : needsNamespace),
         instance: Effect.succeed(NodeWinsock.layer),
+        version: (version) => Effect.succeed(NodeWinsock.layerVersion(version)),
         local,
         foreign: (family) =>
           family === "Unix"

@@ -1083,7 +1083,7 @@ export const accept = (s: Socket): Effect.Effect<Accepted, WsaError.AcceptError,
  * @category constants
  * @since 0.1.0
  */
-export const CF_ACCEPT = SocketState.CF_ACCEPT
+export const CF_ACCEPT: 0 = SocketState.CF_ACCEPT
 
 /**
  * The condition's answer that rejects the caller.
@@ -1099,7 +1099,7 @@ export const CF_ACCEPT = SocketState.CF_ACCEPT
  * @category constants
  * @since 0.1.0
  */
-export const CF_REJECT = SocketState.CF_REJECT
+export const CF_REJECT: 1 = SocketState.CF_REJECT
 
 /**
  * The condition's answer that leaves the caller waiting.
@@ -1115,7 +1115,7 @@ export const CF_REJECT = SocketState.CF_REJECT
  * @category constants
  * @since 0.1.0
  */
-export const CF_DEFER = SocketState.CF_DEFER
+export const CF_DEFER: 2 = SocketState.CF_DEFER
 
 /**
  * A caller, as an accept condition sees it.

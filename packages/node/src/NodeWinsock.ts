@@ -41,3 +41,33 @@ import * as NodeProvider from "./NodeProvider.ts"
  * @since 0.1.0
  */
 export const layer: Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError> = Winsock.layer(NodeProvider.make())
+
+/**
+ * A running Winsock over Node's sockets, of a version.
+ *
+ * **When to use**
+ *
+ * Use to run a program that was written for Winsock 1.1, with its rule of one blocking call at a time (E05).
+ *
+ * **Details**
+ *
+ * One above 2.2 gives 2.2, one between the highest that is not above it; below 1.0 the layer fails with
+ * WSAVERNOTSUPPORTED (A21).
+ *
+ * **Example** (Asking for version 1.1)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { NodeWinsock } from "@effect-winsock/node"
+ * import { Effect } from "effect"
+ *
+ * const program = Winsock.WSACancelBlockingCall.pipe(Effect.flip, Effect.map((error) => error._tag))
+ * const layer = NodeWinsock.layerVersion(Winsock.MAKEWORD(1, 1))
+ * await Effect.runPromise(program.pipe(Effect.provide(layer))) // => "WSAEINVAL"
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerVersion = (version: number): Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError> =>
+  Winsock.layer(NodeProvider.make(), { version })

@@ -22,6 +22,7 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import { acceptRows } from "./internal/conformance/accept.ts"
 import { callRows } from "./internal/conformance/calls.ts"
 import { connectRows } from "./internal/conformance/connect.ts"
 import { errorRows } from "./internal/conformance/errors.ts"
@@ -123,7 +124,7 @@ const order = (row: string): number => "REA".indexOf(row.charAt(0)) * 100 + Numb
  * @category cases
  * @since 0.1.0
  */
-export const cases: ReadonlyArray<Case> = [...connectRows, ...errorRows, ...callRows, ...optionRows]
+export const cases: ReadonlyArray<Case> = [...connectRows, ...errorRows, ...callRows, ...acceptRows, ...optionRows]
   .toSorted((a, b) => order(a.row) - order(b.row))
 
 const timeout = Duration.seconds(10)

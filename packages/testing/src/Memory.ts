@@ -57,6 +57,17 @@ export interface Options {
 }
 
 /**
+ * How a world is made, and Winsock started on it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LayerOptions extends Options {
+  /** The version that is asked for, as `Winsock.MAKEWORD` joins it (A21). Default 2.2. */
+  readonly version?: number | undefined
+}
+
+/**
  * What exists in a world at a moment.
  *
  * @category models
@@ -211,7 +222,7 @@ export class Memory extends Context.Service<Memory, Control>()("@effect-winsock/
  * **Details**
  *
  * Each build of the layer makes a new world, so tests that provide it do not see each other. It fails with
- * WSASYSNOTREADY where the options say that the network is down.
+ * WSASYSNOTREADY where the options say that the network is down, and with WSAVERNOTSUPPORTED for a version below 1.0.
  *
  * **Example** (Running a program without a network)
  *
@@ -231,8 +242,8 @@ export class Memory extends Context.Service<Memory, Control>()("@effect-winsock/
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options?: Options): Layer.Layer<Winsock.Winsock | Memory, WsaError.WSAStartupError> =>
+export const layer = (options?: LayerOptions): Layer.Layer<Winsock.Winsock | Memory, WsaError.WSAStartupError> =>
   Layer.unwrap(Effect.sync(() => {
     const { control, provider } = make(options)
-    return Layer.merge(Winsock.layer(provider), Layer.succeed(Memory, control))
+    return Layer.merge(Winsock.layer(provider, { version: options?.version }), Layer.succeed(Memory, control))
   }))

@@ -83,6 +83,8 @@ export type Instance = Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError>
 export interface Shape {
   /** Another start-up in this world. */
   readonly instance: Making<Instance>
+  /** Another start-up in this world that asks for a version, as `Winsock.MAKEWORD` joins it. */
+  readonly version: (version: number) => Making<Instance>
   /** An address of this machine to bind, whose port is chosen: port 0, or a path that nobody has. */
   readonly local: (family: SocketAddress.Family) => Making<SocketAddress.SocketAddress>
   /** An address that is not of this machine: nobody can bind it. */
@@ -177,6 +179,7 @@ export const make = (otherwise: string, shape: Partial<Shape>): Shape => {
   const none = () => no
   return {
     instance: no,
+    version: none,
     local: none,
     foreign: none,
     taken: none,
@@ -240,6 +243,7 @@ const inMemory = ({ control, provider }: ReturnType<typeof Memory.make>): Shape 
     }).pipe(Effect.orDie)
   return {
     instance: Effect.succeed(instance),
+    version: (version) => Effect.succeed(Winsock.layer(provider, { version })),
     local,
     foreign: (family) => family === "Unix" ? notHere("a path is nobody's before it is bound") : elsewhere(family),
     taken: (family, type) => Effect.flatMap(outside(family, type), (s) => Effect.orDie(Winsock.getsockname(s))),

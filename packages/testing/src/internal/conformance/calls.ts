@@ -43,8 +43,7 @@ const a01 = [
     yield* F.fails("getsockname", "WSAENOTSOCK", Winsock.getsockname(s))
     yield* F.receives("what was handed over", server, F.text("last words"))
     yield* F.equal("the end", (yield* Winsock.recv(server)).length, 0)
-  }),
-  F.later("A01", "a group is created or joined", "comes with socket groups")
+  })
 ]
 
 const a02 = [
@@ -846,8 +845,7 @@ const a21 = [
     )
     const next = yield* F.make("IPv4")
     yield* Winsock.bind(next, (held as { readonly address: SocketAddress.SocketAddress }).address)
-  }),
-  F.later("A21", "versions are negotiated and counted", "comes with WSAStartup")
+  })
 ]
 
 const a22 = [
@@ -938,7 +936,6 @@ export const callRows: ReadonlyArray<F.Case> = [
   ...a04,
   ...a05,
   ...a06,
-  F.later("A07", "WSAAccept and its condition", "comes with WSAAccept"),
   ...a08,
   ...a09,
   ...a10,

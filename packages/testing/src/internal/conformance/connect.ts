@@ -389,10 +389,7 @@ const r11 = F.each("R11", F.inet, "a datagram connect ignores user data", functi
   yield* F.nextIs("the first datagram at the peer", peer.socket, "only this")
 })
 
-const noCallerData = "comes with WSAAccept, whose condition is what sees caller data"
-
 const r12 = [
-  F.later("R12", "the acceptor sees the caller data", noCallerData),
   ...F.each(
     "R12",
     F.families,
@@ -438,11 +435,6 @@ const r12 = [
 ]
 
 const r13 = [
-  F.later(
-    "R13",
-    "callee data up to the capacity, cut where it is longer, discarded where none was asked for",
-    "comes with WSAAccept, which is what passes callee data back"
-  ),
   ...F.each("R13", F.families, "the length is 0 where the peer passed nothing back", function*(family) {
     const { address } = yield* F.listening(family)
     const s = yield* F.make(family)
@@ -912,8 +904,7 @@ const r27 = [
       layer
     )
     yield* F.equal("what the layer gives", seen, F.text("tenant"))
-  }),
-  F.later("R27", "caller data may be overwritten once WSAConnect has returned", noCallerData)
+  })
 ]
 
 export const connectRows: ReadonlyArray<F.Case> = [

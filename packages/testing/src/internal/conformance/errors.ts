@@ -166,7 +166,6 @@ const e03 = [
 ]
 
 const e04 = [
-  F.later("E04", "WSACancelBlockingCall", "comes with version 1.1"),
   ...F.each("E04", F.inet, "a connect that is pending ends with WSAEINTR when its socket is closed", function*(family) {
     const address = yield* F.world((world) => world.blackholed(family))
     const s = yield* F.make(family)
@@ -418,8 +417,7 @@ const e11 = [
     yield* F.fails("connect to itself", "WSAEINVAL", Winsock.connect(listener, address))
     yield* Winsock.WSAConnect(yield* F.make(family), address)
     yield* Winsock.accept(listener)
-  }),
-  F.later("E11", "a destination that is not consistent with its constrained group", "comes with socket groups")
+  })
 ]
 
 const e12 = F.each(
@@ -684,11 +682,6 @@ export const errorRows: ReadonlyArray<F.Case> = [
   ...e02,
   ...e03,
   ...e04,
-  F.later(
-    "E05",
-    "a blocking call of version 1.1, or a condition, is in progress",
-    "comes with version 1.1 and WSAAccept"
-  ),
   ...e07,
   ...e08,
   ...e09,
