@@ -17,6 +17,7 @@ import * as Layer from "effect/Layer"
 import * as Stdio from "effect/Stdio"
 import { createRequire } from "node:module"
 import { run } from "./internal/command.ts"
+import { warmUp } from "./internal/command/warmUp.ts"
 import * as NodeWinsock from "./NodeWinsock.ts"
 
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
@@ -26,7 +27,11 @@ const environment = NodeChildProcessSpawner.layer.pipe(
 )
 const network = Layer.mergeAll(NodeWinsock.layer, Layer.provide(NodeAddressResolver.layer, NodeDns.layer))
 
-Stdio.Stdio.use(({ args }) => Effect.flatMap(args, (words) => run(words, version))).pipe(
+Effect.gen(function*() {
+  const words = yield* (yield* Stdio.Stdio).args
+  if (words[0] === "connect") yield* warmUp
+  yield* run(words, version)
+}).pipe(
   Effect.provide(Layer.merge(environment, network)),
   NodeRuntime.runMain
 )

@@ -770,11 +770,11 @@ describe("winsock as a process of its own", () => {
   spawns(
     "a black hole: WSAETIMEDOUT by the deadline, when it comes",
     Effect.gen(function*() {
-      const { attempts, error, exitCode } = connectReport(
+      const { durationMs, error, exitCode } = connectReport(
         yield* commandProcess("connect", yield* blackHole, "--timeout", "400ms", "--json")
       )
       assert.deepStrictEqual([exitCode, error?.code, error?.by], [1, "WSAETIMEDOUT", "deadline"])
-      assert.isAtLeast(attempts[0]!.durationMs, 399)
+      assert.isAtLeast(durationMs, 395) // timers are a little early at times
     })
   )
 

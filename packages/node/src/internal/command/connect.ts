@@ -64,9 +64,11 @@ const familyOfBind = (bind: Address | undefined): NetAddress.IpFamily | undefine
   return family === "Unix" ? undefined : family
 }
 
+/** Connects to one address. `over` runs as soon as the attempt is over: before the socket is given back, which takes time. */
 const connectTo = (
   address: Address,
-  { bind, target }: Options
+  { bind, target }: Options,
+  over: Effect.Effect<void>
 ): Effect.Effect<Made, WsaError.WsaError, Winsock.Winsock | Scope.Scope> =>
   Effect.gen(function*() {
     const socket = yield* Winsock.socket({
@@ -77,7 +79,10 @@ const connectTo = (
       if (bind !== undefined) yield* Winsock.bind(socket, bind)
       const { remote } = yield* Winsock.WSAConnect(socket, address)
       return { socket, local: yield* Winsock.getsockname(socket), remote }
-    }).pipe(Effect.onError(() => Effect.ignore(Winsock.closesocket(socket)))) // the next one may want the same port
+    }).pipe(
+      Effect.ensuring(over),
+      Effect.onError(() => Effect.ignore(Winsock.closesocket(socket))) // the next one may want the same port
+    )
   })
 
 type Requirements = Winsock.Winsock | AddressResolver.AddressResolver | Scope.Scope
@@ -155,11 +160,14 @@ class Attempts {
       const name = SocketAddress.format(address)
       yield* this.watcher.doing(`connecting to ${name}${round > 1 ? `, round ${round}` : ""}`)
       const took = yield* Failures.stopwatch
-      const result = yield* connectTo(address, this.options).pipe(
+      let durationMs = 0
+      const over = Effect.map(took, (ms) => {
+        durationMs = ms
+      })
+      const result = yield* connectTo(address, this.options, over).pipe(
         this.deadline.hold({ call: "WSAConnect", stage: "connect" }),
         Effect.result
       )
-      const durationMs = yield* took // before anything is made of the result, which takes time too
       const made = Result.mapError(result, (error) => error instanceof Report.Failure ? error : Failures.ofError(error))
       const end = Result.merge(result)
       const from = end instanceof Report.Failure ? undefined : Failures.nameOf(end.local)

@@ -59,7 +59,7 @@ const exchange = ({ ended, expected, received, receivedBytes, sentBytes }: Repor
 
 /** How it ended, after its attempts have been told. */
 export const ending = (report: Report.ConnectReport, paint: Paint): ReadonlyArray<string> => {
-  const { attempts, error, exchange: said, outcome } = report
+  const { attempts, durationMs, error, exchange: said, outcome, remote } = report
   const expected = JSON.stringify(said?.expected ?? "")
   const verdicts: { readonly [O in Report.ConnectReport["outcome"]]: ReadonlyArray<string> } = {
     connected: said?.expected === undefined ? [] : [paint.good(`${expected} came after ${time(said.durationMs)}`)],
@@ -70,7 +70,10 @@ export const ending = (report: Report.ConnectReport, paint: Paint): ReadonlyArra
     unsent: ["nothing was sent: UDP connects to anything, --send asks whether anybody is there"],
     failed: error === undefined || attempts.at(-1)?.error === error
       ? []
-      : [`${codeOf(error, paint)} after ${time(report.durationMs)}`, ...explain(error, paint)],
+      : [
+        `${remote === undefined ? "" : `${paint.strong(remote)} `}${codeOf(error, paint)} after ${time(durationMs)}`,
+        ...explain(error, paint)
+      ],
     unmet: [paint.bad(`${expected} did not come within ${time(said?.durationMs ?? 0)}`)]
   }
   return [...(said === undefined ? [] : exchange(said)), ...verdicts[outcome]]
