@@ -74,7 +74,8 @@ export const FlowSpec = Schema.Struct({
 export type FlowSpec = typeof FlowSpec.Type
 
 /**
- * Schema of a quality of service: a flow each way. A direction that is absent asks for nothing.
+ * Schema of a quality of service: a flow each way, and what a provider may want beyond. A direction that is absent asks for
+ * nothing; parameters of the provider are kept byte for byte, and no bytes are none (R18).
  *
  * **Example** (Asking for a rate one way)
  *
@@ -90,7 +91,8 @@ export type FlowSpec = typeof FlowSpec.Type
  */
 export const Qos = Schema.Struct({
   sending: Schema.optionalKey(FlowSpec),
-  receiving: Schema.optionalKey(FlowSpec)
+  receiving: Schema.optionalKey(FlowSpec),
+  providerSpecific: Schema.optionalKey(Schema.Uint8Array)
 })
 
 /**

@@ -750,39 +750,43 @@ export interface WSAConnectOptions {
   readonly callerData?: Uint8Array | null | undefined
   /** Room in bytes for what comes back (R13); the ambient one is `UserData.CalleeCapacity`. */
   readonly calleeData?: number | null | undefined
-  /** The quality of service of the socket (R16, R19); the ambient one is `Qos.SocketQos`. */
+  /** The quality of service of the socket (R15, R16, R19); the ambient one is `Qos.SocketQos`. */
   readonly sqos?: Qos.Qos | null | undefined
-  /** The quality of service of its group: ignored, since no socket has made a group (R20). */
+  /** The quality of service of the group that the socket created; ignored where it created none (R20). */
   readonly gqos?: Qos.Qos | null | undefined
 }
 
 const isCapacity = Schema.is(UserData.Capacity)
 const decodeQos = Schema.decodeUnknownOption(Qos.Qos)
 
-const demandOf = (
-  socket: Internal.Socket,
-  sqos: unknown,
-  gqos: unknown
-): SocketState.ConnectData["qos"] => {
-  if (sqos === undefined && gqos === undefined) return "none"
-  const own = sqos === undefined ? Option.none() : decodeQos(sqos)
-  const bad = (sqos !== undefined && Option.isNone(own)) || (gqos !== undefined && Option.isNone(decodeQos(gqos)))
-  if (bad) return "undecodable"
-  return Option.isSome(own) && Qos.isDemanding(own.value, socket.kind.direction) ? "demanding" : "none"
-}
+// The QOS as it is kept: what the caller does to its own afterwards does not reach it (R27).
+const keptQos = (given: unknown): Qos.Qos | "undecodable" =>
+  Option.match(decodeQos(given), {
+    onNone: () => "undecodable",
+    onSome: ({ receiving, sending, providerSpecific = noBytes }): Qos.Qos => ({
+      ...(sending === undefined ? undefined : { sending: { ...sending } }),
+      ...(receiving === undefined ? undefined : { receiving: { ...receiving } }),
+      providerSpecific: new Uint8Array(providerSpecific)
+    })
+  })
+
+const noBytes = new Uint8Array(0)
+
+const qosOf = (given: unknown): Qos.Qos | undefined | "undecodable" =>
+  given === undefined || given === null ? undefined : keptQos(given)
 
 const connectData = (
-  socket: Internal.Socket,
   context: Context.Context<never>,
   options: WSAConnectOptions
 ): SocketState.ConnectData => {
   const callerData = options.callerData === undefined ? Context.get(context, UserData.CallerData) : options.callerData
   const capacity = options.calleeData === undefined ? Context.get(context, UserData.CalleeCapacity) : options.calleeData
   const sqos = options.sqos === undefined ? Context.get(context, Qos.SocketQos) : options.sqos
-  const qos = demandOf(socket, sqos ?? undefined, options.gqos ?? undefined)
-  if ((callerData ?? undefined) === undefined && (capacity ?? 0) === 0 && qos === "none") {
-    return SocketState.noConnectData
-  }
+  const gqos = options.gqos
+  if (
+    (callerData ?? undefined) === undefined && (capacity ?? 0) === 0 && (sqos ?? undefined) === undefined &&
+    (gqos ?? undefined) === undefined
+  ) return SocketState.noConnectData
   return {
     callerData: callerData === undefined || callerData === null
       ? undefined
@@ -790,7 +794,8 @@ const connectData = (
       ? callerData
       : "undecodable",
     calleeCapacity: capacity === null ? 0 : isCapacity(capacity) ? capacity : "undecodable",
-    qos
+    sqos: qosOf(sqos),
+    gqos: qosOf(gqos)
   }
 }
 
@@ -854,8 +859,7 @@ export const WSAConnect = (
     waitOnSocket(
       "WSAConnect",
       s,
-      (socket, resume) =>
-        socket.connect("WSAConnect", Internal.nameOf(address), connectData(socket, context, options), resume)
+      (socket, resume) => socket.connect("WSAConnect", Internal.nameOf(address), connectData(context, options), resume)
     )
   )
 
@@ -1742,12 +1746,19 @@ const nameOfOption = (option: unknown): string =>
   typeof option === "object" && option !== null && "name" in option ? String(option.name) : String(option)
 
 /**
- * Makes a socket non-blocking (`true`) or blocking (`false`), as a new one is.
+ * Makes a socket non-blocking or blocking, or asks what can be received at once.
  *
  * **Details**
  *
+ * | command | takes | gives |
+ * | --- | --- | --- |
+ * | `FIONBIO` | `true` for non-blocking, `false` for blocking, as a new socket is | nothing |
+ * | `FIONREAD` | nothing | how many bytes of a stream can be received now, or how long the first datagram is; 0 for none |
+ * | `SIOCATMARK` | nothing | `true`: a stream has no out-of-band data that is yet to be read, since there is none at all |
+ *
  * A call on a non-blocking socket that cannot end at once fails with WSAEWOULDBLOCK; calls that wait already go on
- * waiting. Fails with WSAEINVAL for another command or value (A15).
+ * waiting. Fails with WSAEINVAL for another command or value, for `SIOCATMARK` on a datagram socket, and for making a
+ * socket blocking while {@link WSAEventSelect} or {@link WSAAsyncSelect} is active (A15).
  *
  * **Example** (Not waiting for bytes)
  *
@@ -1769,15 +1780,62 @@ const nameOfOption = (option: unknown): string =>
  * @category calls
  * @since 0.1.0
  */
-export const ioctlsocket = (
-  s: Socket,
-  command: "FIONBIO",
-  nonBlocking: boolean
-): Effect.Effect<void, WsaError.IoctlsocketError> =>
-  onSocket(
-    "ioctlsocket",
-    s,
-    (socket) => socket.setBlocking(command === "FIONBIO" && typeof nonBlocking === "boolean" ? !nonBlocking : undefined)
+export const ioctlsocket: {
+  (s: Socket, command: "FIONBIO", nonBlocking: boolean): Effect.Effect<void, WsaError.IoctlsocketError>
+  (s: Socket, command: "FIONREAD"): Effect.Effect<number, WsaError.IoctlsocketError>
+  (s: Socket, command: "SIOCATMARK"): Effect.Effect<boolean, WsaError.IoctlsocketError>
+} = <A>(s: Socket, command: string, nonBlocking?: boolean): Effect.Effect<A, WsaError.IoctlsocketError> =>
+  onSocket<any, WsaError.IoctlsocketError>("ioctlsocket", s, (socket) =>
+    command === "FIONBIO"
+      ? socket.setBlocking(typeof nonBlocking === "boolean" ? !nonBlocking : undefined)
+      : socket.ioctlsocket(command))
+
+/**
+ * Sets or reads the quality of service of a socket, or of the group that it created.
+ *
+ * **Details**
+ *
+ * A QOS that is set is kept for the connects to come; one that a {@link WSAConnect} is given overrides it once that call
+ * is found right, and is what is read from then on (R15). Reading gives `undefined` where there is none (R19), and
+ * `providerSpecific` byte for byte, empty where there was none (R18).
+ *
+ * Fails with WSAEFAULT for a QOS that does not decode, WSAEOPNOTSUPP for one that asks for what the provider cannot honour,
+ * with nothing changed (R16), and for any other code (A16). The QOS of a group is ignored on a socket that has not created
+ * one (R20).
+ *
+ * **Example** (Reading what was set)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const s = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.WSAIoctl(s, "SIO_SET_QOS", { sending: { serviceType: "bestEffort", tokenRate: 8000 } })
+ *   return (yield* Winsock.WSAIoctl(s, "SIO_GET_QOS"))?.sending?.tokenRate
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => 8000
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const WSAIoctl: {
+  (
+    s: Socket,
+    code: "SIO_SET_QOS" | "SIO_SET_GROUP_QOS",
+    qos: Qos.Qos
+  ): Effect.Effect<void, WsaError.WSAIoctlError>
+  (
+    s: Socket,
+    code: "SIO_GET_QOS" | "SIO_GET_GROUP_QOS"
+  ): Effect.Effect<Qos.Qos | undefined, WsaError.WSAIoctlError>
+} = <A>(s: Socket, code: string, qos?: Qos.Qos): Effect.Effect<A, WsaError.WSAIoctlError> =>
+  Effect.map(
+    onSocket<Qos.Qos | undefined, WsaError.WSAIoctlError>("WSAIoctl", s, (socket) => socket.ioctl(code, keptQos(qos))),
+    (read) => (read === undefined ? undefined : keptQos(read)) as A
   )
 
 // ---------------------------------------------------------------------------------------------------------------------

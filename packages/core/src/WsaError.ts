@@ -486,7 +486,7 @@ export const callErrors = {
     "WSAEINPROGRESS", "WSAEINVAL", "WSAENETDOWN", "WSAENOTSOCK", "WSANOTINITIALISED"
   ],
   WSAIoctl: [
-    "WSAEFAULT", "WSAEINPROGRESS", "WSAEINVAL", "WSAENETDOWN", "WSAENOTSOCK", "WSAEOPNOTSUPP", "WSANOTINITIALISED"
+    "WSAEFAULT", "WSAEINPROGRESS", "WSAENETDOWN", "WSAENOTSOCK", "WSAEOPNOTSUPP", "WSANOTINITIALISED"
   ],
   select: [
     "WSAEINPROGRESS", "WSAEINTR", "WSAEINVAL", "WSAENETDOWN", "WSAENOTSOCK", "WSANOTINITIALISED"
@@ -554,7 +554,7 @@ export type Call = keyof typeof callErrors
  * ```ts import.meta.vitest
  * import { WsaError } from "@effect-winsock/core"
  *
- * WsaError.struckCodes.map(({ call, code }) => `${call} ${code}`) // => ["getsockopt WSAEINVAL"]
+ * WsaError.struckCodes.map(({ call, code }) => `${call} ${code}`) // => ["getsockopt WSAEINVAL", "WSAIoctl WSAEINVAL"]
  * ```
  *
  * @category constants
@@ -565,6 +565,11 @@ export const struckCodes = [
     call: "getsockopt",
     code: "WSAEINVAL",
     reason: "it means an unknown level, and an option here has none: an unknown option is WSAENOPROTOOPT (A14)"
+  },
+  {
+    call: "WSAIoctl",
+    code: "WSAEINVAL",
+    reason: "an unknown code is WSAEOPNOTSUPP (A16), and input that will not do is WSAEFAULT (E10)"
   }
 ] as const satisfies ReadonlyArray<{ readonly call: Call; readonly code: Code; readonly reason: string }>
 

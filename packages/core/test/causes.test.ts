@@ -25,7 +25,9 @@ const stages: { readonly [C in m.SocketCall | "socket" | "WSASocket"]: ReadonlyA
   // Read from what core keeps: no provider is asked.
   getsockopt: [],
   setsockopt: ["option"],
-  ioctlsocket: []
+  ioctlsocket: [],
+  // Kept by core, until a provider honours it.
+  WSAIoctl: []
 }
 
 /** E04, A11: calls that can wait, and end so when their socket is closed under them. */

@@ -1,4 +1,11 @@
-import { type ProtocolInfo, type SocketAddress, SocketOption, Winsock, type WsaError } from "@effect-winsock/core"
+import {
+  type ProtocolInfo,
+  type Qos,
+  type SocketAddress,
+  SocketOption,
+  Winsock,
+  type WsaError
+} from "@effect-winsock/core"
 import { Effect, type Scope } from "effect"
 import { describe, expect, it } from "tstyche"
 
@@ -76,6 +83,21 @@ describe("Winsock", () => {
     expect(Winsock.WSAEnumProtocols).type.toBe<
       Effect.Effect<ReadonlyArray<ProtocolInfo.ProtocolInfo>, WsaError.ErrorOf<"WSAEnumProtocols">, Winsock.Winsock>
     >()
+  })
+
+  it("types each command of ioctlsocket and each code of WSAIoctl by itself", () => {
+    const qos = hole<Qos.Qos>()
+    expect(Winsock.ioctlsocket(s, "FIONREAD")).type.toBe<Effect.Effect<number, WsaError.ErrorOf<"ioctlsocket">>>()
+    expect(Winsock.ioctlsocket(s, "SIOCATMARK")).type.toBe<Effect.Effect<boolean, WsaError.ErrorOf<"ioctlsocket">>>()
+    expect(Winsock.ioctlsocket).type.not.toBeCallableWith(s, "FIONBIO")
+    expect(Winsock.ioctlsocket).type.not.toBeCallableWith(s, "FIONREAD", true)
+    expect(Winsock.WSAIoctl(s, "SIO_SET_QOS", qos)).type.toBe<Effect.Effect<void, WsaError.ErrorOf<"WSAIoctl">>>()
+    expect(Winsock.WSAIoctl(s, "SIO_GET_GROUP_QOS")).type.toBe<
+      Effect.Effect<Qos.Qos | undefined, WsaError.ErrorOf<"WSAIoctl">>
+    >()
+    expect(Winsock.WSAIoctl).type.not.toBeCallableWith(s, "SIO_SET_QOS")
+    expect(Winsock.WSAIoctl).type.not.toBeCallableWith(s, "SIO_GET_QOS", qos)
+    expect(Winsock.WSAIoctl).type.not.toBeCallableWith(s, "SIO_RCVALL")
   })
 
   it("requires the layer and a scope to make a socket, and a scope to accept one", () => {

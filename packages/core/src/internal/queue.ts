@@ -149,6 +149,12 @@ export class MessageQueue {
     return this.messages[0]
   }
 
+  /** How long the first datagram is, whatever was reported before it; 0 where there is none. */
+  firstSize(): number {
+    const first = this.messages.find((message) => message._tag === "Datagram")
+    return first?._tag === "Datagram" ? first.bytes.length : 0
+  }
+
   shift(): Message | undefined {
     const message = this.messages.shift()
     if (message === undefined) return undefined

@@ -11,6 +11,7 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as NetworkEvent from "../NetworkEvent.ts"
 import * as Provider from "../Provider.ts"
+import type * as Qos from "../Qos.ts"
 import * as SocketAddress from "../SocketAddress.ts"
 import * as WsaError from "../WsaError.ts"
 import type { EventObject, Selecting, Target } from "./events.ts"
@@ -316,6 +317,7 @@ export class Socket implements Provider.Sink {
         this.state = decision.next
         return this.attempt(call, command, resume)
       case "setPeer":
+        this.state = decision.next
         return resume(this.setPeer(call, command.peer, command.queue))
       case "dissolve":
         return resume(this.setPeer(call, undefined, "discard"))
@@ -1353,6 +1355,22 @@ export class Socket implements Provider.Sink {
   getpeername(): Effect.Effect<SocketAddress.SocketAddress, any> {
     const answer = SocketState.getpeername(this.state, this.instance.facts())
     return typeof answer === "string" ? this.refuse("getpeername", answer, "request") : Effect.succeed(answer)
+  }
+
+  /** A15: FIONREAD and SIOCATMARK, and whatever else is asked. */
+  ioctlsocket(command: unknown): Effect.Effect<any, any> {
+    const available = this.bytes === undefined ? this.messages!.firstSize() : this.bytes.length
+    const answer = SocketState.ioctlsocketValue(this.state, command, this.instance.facts(), available)
+    return answer._tag === "Fail" ? this.fault("ioctlsocket", answer, "request") : Effect.succeed(answer.value)
+  }
+
+  /** A16: gives what is asked for, where the code asks for something. */
+  ioctl(code: unknown, qos: Qos.Qos | "undecodable"): Effect.Effect<any, any> {
+    const request = { _tag: "ioctl", code, qos } as const
+    const decision = SocketState.decide(this.state, request, this.instance.facts(), this.capabilities)
+    if (decision._tag === "Fail") return this.fault("WSAIoctl", decision, "request")
+    this.state = decision.next
+    return Effect.succeed(SocketState.ioctlValue(this.state, code))
   }
 
   setBlocking(blocking: unknown): Effect.Effect<void, any> {

@@ -9,6 +9,7 @@ import * as NetAddress from "effect/net/NetAddress"
 import { FD_ALL_EVENTS, FD_CONNECT, FD_WRITE } from "../NetworkEvent.ts"
 import type { ProtocolInfo } from "../ProtocolInfo.ts"
 import type { Capabilities, ConnectPlan, Failure, Kind, ListenPlan, ProviderOption } from "../Provider.ts"
+import * as Qos from "../Qos.ts"
 import * as SocketAddress from "../SocketAddress.ts"
 import type { Linger } from "../SocketOption.ts"
 import { type Code, type Native, table } from "../WsaError.ts"
@@ -124,6 +125,10 @@ export interface Cold {
   readonly group: Group | undefined
   /** A18, A20; `undefined` where nobody has asked for events yet. */
   readonly selection: Selection | undefined
+  /** What SIO_SET_QOS, or a connect, has given last (R15). */
+  readonly qos: Qos.Qos | undefined
+  /** What SIO_SET_GROUP_QOS, or a connect, has given last for the group that the socket created (R15, R20). */
+  readonly groupQos: Qos.Qos | undefined
 }
 
 export const shutReceive = 1
@@ -172,7 +177,9 @@ const defaultCold: Cold = {
   failed: false,
   dissolved: false,
   group: undefined,
-  selection: undefined
+  selection: undefined,
+  qos: undefined,
+  groupQos: undefined
 }
 
 export const nothingAsked: Selection = {
@@ -278,11 +285,17 @@ export interface ConnectData {
   readonly callerData: Uint8Array | undefined | "undecodable"
   /** `"undecodable"` where what was given is no capacity. */
   readonly calleeCapacity: number | "undecodable"
-  /** Whether a QOS asks for anything: `"undecodable"`, or what asks for nothing. */
-  readonly qos: "none" | "demanding" | "undecodable"
+  /** `undefined` for none (R19), `"undecodable"` where what was given is no QOS. */
+  readonly sqos: Qos.Qos | undefined | "undecodable"
+  readonly gqos: Qos.Qos | undefined | "undecodable"
 }
 
-export const noConnectData: ConnectData = { callerData: undefined, calleeCapacity: 0, qos: "none" }
+export const noConnectData: ConnectData = {
+  callerData: undefined,
+  calleeCapacity: 0,
+  sqos: undefined,
+  gqos: undefined
+}
 
 export type Request =
   | { readonly _tag: "bind"; readonly name: Name; readonly taken: boolean }
@@ -304,6 +317,8 @@ export type Request =
    */
   | { readonly _tag: "close"; readonly lent: boolean; readonly unsent: boolean }
   | { readonly _tag: "setBlocking"; readonly blocking: unknown }
+  /** A16: what a code of WSAIoctl sets; `"undecodable"` where what was given is no QOS. */
+  | { readonly _tag: "ioctl"; readonly code: unknown; readonly qos: Qos.Qos | "undecodable" }
   | { readonly _tag: "setOption"; readonly option: string; readonly value: unknown }
 
 export type Command =
@@ -448,6 +463,8 @@ export const decide = (state: SocketState, request: Request, facts: Facts, capab
         : close(state, request.lent)
     case "setBlocking":
       return setBlocking(state, request.blocking)
+    case "ioctl":
+      return ioctl(state, request.code, request.qos, capabilities)
     case "setOption":
       return setOption(state, request.option, request.value, capabilities)
   }
@@ -511,7 +528,9 @@ const connectStream = (
       phase: { _tag: "Connecting", attempt, remote, caller, issued: false },
       // A18: FD_CONNECT is told once for each attempt, and FD_WRITE with it.
       cold: enabling(
-        state.cold.lastFailure === undefined ? state.cold : { ...state.cold, lastFailure: undefined },
+        state.cold.lastFailure === undefined
+          ? withQos(state.cold, data)
+          : { ...withQos(state.cold, data), lastFailure: undefined },
         FD_CONNECT | FD_WRITE
       )
     },
@@ -571,11 +590,90 @@ const checkConnectData = (
       return fail("WSAEFAULT", "the capacity for callee data is a whole number of bytes from 0 to 4294967295")
     }
   }
-  if (data.qos === "undecodable") return fail("WSAEFAULT", "the QOS does not decode")
-  if (data.qos === "demanding" && !capabilities.reservesQos) {
-    return fail("WSAEOPNOTSUPP", "this provider can honour no flow specification")
+  const { gqos, sqos } = data
+  if (sqos === "undecodable" || gqos === "undecodable") return fail("WSAEFAULT", "the QOS does not decode")
+  return checkQos(state, sqos, capabilities) ?? (ownsGroup(state) ? checkQos(state, gqos, capabilities) : undefined)
+}
+
+/** R16, E16: whether the provider can honour what is asked for, in the directions that the socket has (R17). */
+const checkQos = (state: SocketState, qos: Qos.Qos | undefined, capabilities: Capabilities): Fail | undefined =>
+  qos === undefined || capabilities.reservesQos || !Qos.isDemanding(qos, state.kind.direction)
+    ? undefined
+    : fail("WSAEOPNOTSUPP", "this provider can honour no flow specification")
+
+/** R20: the QOS of a group is its creator's business alone. */
+const ownsGroup = (state: SocketState): boolean => state.cold.group !== undefined && state.cold.group.created
+
+/** R15: what a connect gives, once it is decided right, overrides what was given before. */
+const withQos = (cold: Cold, { gqos, sqos }: ConnectData): Cold => {
+  if (sqos === undefined && gqos === undefined) return cold
+  return {
+    ...cold,
+    qos: sqos === undefined || sqos === "undecodable" ? cold.qos : sqos,
+    groupQos: gqos === undefined || gqos === "undecodable" || !cold.group?.created ? cold.groupQos : gqos
   }
-  return undefined
+}
+
+/** What the codes of WSAIoctl are about, and whether they set it. */
+const ioctlOf = (code: unknown): { readonly about: "qos" | "groupQos"; readonly sets: boolean } | undefined => {
+  switch (code) {
+    case "SIO_SET_QOS":
+      return { about: "qos", sets: true }
+    case "SIO_GET_QOS":
+      return { about: "qos", sets: false }
+    case "SIO_SET_GROUP_QOS":
+      return { about: "groupQos", sets: true }
+    case "SIO_GET_GROUP_QOS":
+      return { about: "groupQos", sets: false }
+    default:
+      return undefined
+  }
+}
+
+const noSuchIoctl = "the code is SIO_SET_QOS, SIO_GET_QOS, SIO_SET_GROUP_QOS or SIO_GET_GROUP_QOS"
+
+/** A16, R15. */
+const ioctl = (
+  state: SocketState,
+  code: unknown,
+  qos: Qos.Qos | "undecodable",
+  capabilities: Capabilities
+): Decision => {
+  const known = ioctlOf(code)
+  if (known === undefined) return fail("WSAEOPNOTSUPP", noSuchIoctl)
+  if (!known.sets) return { _tag: "Done", next: state }
+  if (qos === "undecodable") return fail("WSAEFAULT", "the QOS does not decode")
+  // R20: ignored, as in a connect.
+  if (known.about === "groupQos" && !ownsGroup(state)) return { _tag: "Done", next: state }
+  return checkQos(state, qos, capabilities) ?? { _tag: "Done", next: withCold(state, { [known.about]: qos }) }
+}
+
+/** A16: what a code of WSAIoctl gives, after it was decided right. `undefined`: none (R19), or nothing is asked for. */
+export const ioctlValue = (state: SocketState, code: unknown): Qos.Qos | undefined => {
+  const known = ioctlOf(code)
+  return known === undefined || known.sets ? undefined : state.cold[known.about]
+}
+
+/** A15: what ioctlsocket gives for a command that asks. `available`: what FIONREAD is about. */
+export const ioctlsocketValue = (
+  state: SocketState,
+  command: unknown,
+  facts: Facts,
+  available: number
+): { readonly _tag: "Value"; readonly value: number | boolean } | Fail => {
+  const code = gate(state, facts)
+  if (code !== undefined) return fail(code, gateDetail(code))
+  switch (command) {
+    case "FIONREAD":
+      return { _tag: "Value", value: available }
+    case "SIOCATMARK":
+      // There is no out-of-band data, so all of it has been read.
+      return state.kind.type === "stream"
+        ? { _tag: "Value", value: true }
+        : fail("WSAEINVAL", "SIOCATMARK is for streams")
+    default:
+      return fail("WSAEINVAL", "the command is FIONBIO, FIONREAD or SIOCATMARK")
+  }
 }
 
 /** R05 … R11 and the order of errors, for datagrams. */
@@ -600,7 +698,12 @@ const connectDatagram = (state: SocketState, given: Name, data: ConnectData, cap
   const wrong = checkConnectData(state, data, capabilities)
   if (wrong !== undefined) return wrong
   const same = state.phase._tag === "Connected" && SocketAddress.same(state.phase.remote, peer)
-  return { _tag: "Run", next: state, command: { _tag: "setPeer", peer, queue: same ? "keep" : "discard" } }
+  const cold = withQos(state.cold, data)
+  return {
+    _tag: "Run",
+    next: cold === state.cold ? state : { ...state, cold },
+    command: { _tag: "setPeer", peer, queue: same ? "keep" : "discard" }
+  }
 }
 
 /** A22: only what holds before the first address is tried. */

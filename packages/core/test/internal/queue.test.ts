@@ -71,6 +71,19 @@ describe("ByteQueue", () => {
     assert.strictEqual(queue.takeInto(roomy), 4)
   })
 
+  it("A15: firstSize is the length of the first datagram, whatever was reported before it", () => {
+    const queue = new MessageQueue({ messages: 4, bytes: 100 })
+    assert.strictEqual(queue.firstSize(), 0)
+    queue.report(failure("WSAECONNRESET"))
+    assert.strictEqual(queue.firstSize(), 0)
+    queue.push(bytes(1, 2, 3), peer)
+    queue.push(bytes(4), peer)
+    assert.strictEqual(queue.firstSize(), 3)
+    queue.shift()
+    queue.shift()
+    assert.strictEqual(queue.firstSize(), 1)
+  })
+
   it("clear leaves nothing, not even the rest of a piece", () => {
     const queue = new ByteQueue()
     queue.push(bytes(1, 2, 3))

@@ -1,4 +1,4 @@
-import type { Provider, SocketOption } from "@effect-winsock/core"
+import type { Provider, Qos, SocketOption } from "@effect-winsock/core"
 import { assert, describe, it } from "@effect/vitest"
 import * as S from "../../src/internal/socketState.ts"
 import * as m from "../utils/machines.ts"
@@ -129,5 +129,98 @@ describe("socketState, options", () => {
     assert.deepStrictEqual(get(accepted, "SO_LINGER"), linger(2))
     assert.strictEqual(get(accepted, "SO_RCVTIMEO"), 7)
     assert.deepStrictEqual(S.inherited(accepted, m.able), [])
+  })
+})
+
+describe("socketState, quality of service", () => {
+  const plain: Qos.Qos = { sending: { serviceType: "bestEffort", tokenRate: 7 } }
+  const other: Qos.Qos = { receiving: { serviceType: "bestEffort" } }
+  const ioctl = (of: S.SocketState, code: unknown, qos: Qos.Qos | "undecodable" = "undecodable", able = m.able) =>
+    S.decide(of, { _tag: "ioctl", code, qos }, facts, able)
+  const told = (of: S.SocketState, code: string, qos: Qos.Qos): S.SocketState => {
+    const decision = ioctl(of, code, qos)
+    assert.strictEqual(decision._tag, "Done")
+    return decision._tag === "Done" ? decision.next : of
+  }
+  const connect = (of: S.SocketState, data: Partial<S.ConnectData>, able = m.able) =>
+    S.decide(of, { _tag: "connect", name: peerOf(of.kind), data: { ...S.noConnectData, ...data } }, facts, able)
+  const after = (decision: S.Decision): S.SocketState => {
+    assert.strictEqual(decision._tag, "Run")
+    return decision._tag === "Fail" ? state(stream) : decision.next
+  }
+  const read = (of: S.SocketState) => [S.ioctlValue(of, "SIO_GET_QOS"), S.ioctlValue(of, "SIO_GET_GROUP_QOS")]
+
+  const creator = (of: Provider.Kind) => S.withGroup(state(of), { id: 9, constrained: false, created: true })
+  const member = (of: Provider.Kind) => S.withGroup(state(of), { id: 9, constrained: false, created: false })
+
+  it("A16: what is set is read back, and none where none was set (R19)", () => {
+    assert.deepStrictEqual(read(state(stream)), [undefined, undefined])
+    assert.deepStrictEqual(read(told(state(stream), "SIO_SET_QOS", plain)), [plain, undefined])
+    assert.deepStrictEqual(read(told(creator(stream), "SIO_SET_GROUP_QOS", plain)), [undefined, plain])
+    assert.isUndefined(S.ioctlValue(told(state(stream), "SIO_SET_QOS", plain), "SIO_SET_QOS"))
+  })
+
+  it("A16: WSAEOPNOTSUPP for any other code, whatever comes with it", () => {
+    for (const code of m.absurd) assert.strictEqual(codeOf(ioctl(state(stream), code)), "WSAEOPNOTSUPP")
+    assert.strictEqual(codeOf(ioctl(state(stream), "SIO_RCVALL", plain)), "WSAEOPNOTSUPP")
+  })
+
+  it("A16: WSAEFAULT for what does not decode, WSAEOPNOTSUPP for what the provider cannot honour (R16)", () => {
+    for (const code of ["SIO_SET_QOS", "SIO_SET_GROUP_QOS"]) {
+      assert.strictEqual(codeOf(ioctl(creator(stream), code, "undecodable")), "WSAEFAULT")
+      assert.strictEqual(codeOf(ioctl(creator(stream), code, m.demanding, m.plain)), "WSAEOPNOTSUPP")
+      assert.strictEqual(codeOf(ioctl(creator(stream), code, m.demanding, m.able)), "Done")
+    }
+    assert.strictEqual(codeOf(ioctl(state(stream), "SIO_SET_GROUP_QOS", "undecodable")), "WSAEFAULT")
+  })
+
+  it("R17: a flow in a direction that the socket lacks asks for nothing", () => {
+    const sending = state(m.kind("IPv4", "stream", "send"))
+    const receiving: Qos.Qos = { receiving: { serviceType: "guaranteed" } }
+    assert.strictEqual(codeOf(ioctl(sending, "SIO_SET_QOS", receiving, m.plain)), "Done")
+    assert.strictEqual(codeOf(ioctl(sending, "SIO_SET_QOS", m.demanding, m.plain)), "WSAEOPNOTSUPP")
+  })
+
+  it("R15: a connect that is decided right overrides what was set, one that is not leaves it", () => {
+    for (const  of of[creator(stream), creator(datagram)]) {
+      const before = told(told(of, "SIO_SET_QOS", plain), "SIO_SET_GROUP_QOS", plain)
+      assert.deepStrictEqual(read(after(connect(before, {}))), [plain, plain])
+      assert.deepStrictEqual(read(after(connect(before, { sqos: other }))), [other, plain])
+      assert.deepStrictEqual(read(after(connect(before, { gqos: other }))), [plain, other])
+      assert.strictEqual(codeOf(connect(before, { sqos: m.demanding }, m.plain)), "WSAEOPNOTSUPP")
+      assert.strictEqual(codeOf(connect(before, { gqos: m.demanding }, m.plain)), "WSAEOPNOTSUPP")
+    }
+  })
+
+  it("R20: a group QOS is ignored where the socket has not created its group", () => {
+    for (const  of of[state(stream), member(stream), member(datagram)]) {
+      assert.deepStrictEqual(read(told(of, "SIO_SET_GROUP_QOS", plain)), [undefined, undefined])
+      assert.strictEqual(codeOf(ioctl(of, "SIO_SET_GROUP_QOS", m.demanding, m.plain)), "Done")
+      assert.deepStrictEqual(read(after(connect(of, { gqos: plain }))), [undefined, undefined])
+      assert.strictEqual(codeOf(connect(of, { gqos: m.demanding }, m.plain)), "Run")
+      assert.strictEqual(codeOf(connect(of, { gqos: "undecodable" }, m.plain)), "WSAEFAULT")
+    }
+  })
+})
+
+describe("socketState, ioctlsocket", () => {
+  const ask = (of: S.SocketState, command: unknown, available = 5) => {
+    const answer = S.ioctlsocketValue(of, command, facts, available)
+    return answer._tag === "Fail" ? answer.code : answer.value
+  }
+
+  it("A15: FIONREAD is what is there, in every phase, SIOCATMARK is true on streams", () => {
+    for (const of of m.kinds.flatMap(m.phases)) {
+      const closed = of.phase._tag === "Closed"
+      assert.strictEqual(ask(of, "FIONREAD"), closed ? "WSAENOTSOCK" : 5)
+      assert.strictEqual(
+        ask(of, "SIOCATMARK"),
+        closed ? "WSAENOTSOCK" : of.kind.type === "stream" ? true : "WSAEINVAL"
+      )
+    }
+  })
+
+  it("A15: any other command is WSAEINVAL", () => {
+    for (const command of [...m.absurd, "FIOASYNC"]) assert.strictEqual(ask(state(stream), command), "WSAEINVAL")
   })
 })

@@ -1,7 +1,7 @@
 /**
  * Material for the tests of the machines: addresses, states, requests and outcomes, and which codes a call can give.
  */
-import { type Provider, SocketAddress, type WsaError } from "@effect-winsock/core"
+import { type Provider, type Qos, SocketAddress, type WsaError } from "@effect-winsock/core"
 import { Arbitrary, Result, Schema } from "effect"
 import * as InstanceState from "../../src/internal/instanceState.ts"
 import * as SocketState from "../../src/internal/socketState.ts"
@@ -143,15 +143,24 @@ export const names: ReadonlyArray<SocketState.Name> = [
   { family: "IPX", address: "1", port: 1 }
 ].map(name).concat([SocketAddress.unspecified("Unix")])
 
+export const demanding: Qos.Qos = { sending: { serviceType: "guaranteed" }, receiving: { serviceType: "guaranteed" } }
+
+const given = (data: Partial<SocketState.ConnectData>): SocketState.ConnectData => ({
+  ...SocketState.noConnectData,
+  ...data
+})
+
 export const connectDatas: ReadonlyArray<SocketState.ConnectData> = [
   SocketState.noConnectData,
-  { callerData: new Uint8Array(0), calleeCapacity: 0, qos: "none" },
-  { callerData: new Uint8Array(4), calleeCapacity: 4, qos: "none" },
-  { callerData: new Uint8Array(5), calleeCapacity: 0, qos: "none" },
-  { callerData: "undecodable", calleeCapacity: 0, qos: "none" },
-  { callerData: undefined, calleeCapacity: "undecodable", qos: "none" },
-  { callerData: undefined, calleeCapacity: 0, qos: "undecodable" },
-  { callerData: undefined, calleeCapacity: 0, qos: "demanding" }
+  given({ callerData: new Uint8Array(0) }),
+  given({ callerData: new Uint8Array(4), calleeCapacity: 4 }),
+  given({ callerData: new Uint8Array(5) }),
+  given({ callerData: "undecodable" }),
+  given({ calleeCapacity: "undecodable" }),
+  given({ sqos: "undecodable" }),
+  given({ gqos: "undecodable" }),
+  given({ sqos: demanding }),
+  given({ sqos: {}, gqos: demanding })
 ]
 
 /** Values of which no string can be made, or that look like something else. */
@@ -217,7 +226,8 @@ export const socketCalls = [
   "getpeername",
   "getsockopt",
   "setsockopt",
-  "ioctlsocket"
+  "ioctlsocket",
+  "WSAIoctl"
 ] as const satisfies ReadonlyArray<WsaError.Call>
 export type SocketCall = (typeof socketCalls)[number]
 
@@ -251,6 +261,10 @@ export const requests = (call: SocketCall): ReadonlyArray<SocketState.Request> =
       )
     case "ioctlsocket":
       return [true, false, ...absurd].map((blocking) => ({ _tag: "setBlocking", blocking }))
+    case "WSAIoctl":
+      return ["SIO_SET_QOS", "SIO_GET_QOS", "SIO_SET_GROUP_QOS", "SIO_GET_GROUP_QOS", ...absurd].flatMap((code) =>
+        [{}, demanding, "undecodable" as const].map((qos) => ({ _tag: "ioctl", code, qos } as const))
+      )
     default:
       return []
   }
@@ -300,6 +314,11 @@ export const decided = (
     case "recv":
     case "recvfrom":
       answers.push(...both.map((buffered) => SocketState.receiving(of, facts, call, buffered)))
+      break
+    case "ioctlsocket":
+      answers.push(
+        ...["FIONREAD", "SIOCATMARK", ...absurd].map((command) => SocketState.ioctlsocketValue(of, command, facts, 1))
+      )
       break
     case "getsockname":
       answers.push(SocketState.getsockname(of, facts))

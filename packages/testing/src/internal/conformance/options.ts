@@ -1,10 +1,12 @@
 /** Options, flags and commands of the calls, and the rows that need them. */
 import * as ProtocolInfo from "@effect-winsock/core/ProtocolInfo"
+import * as Qos from "@effect-winsock/core/Qos"
 import * as SocketAddress from "@effect-winsock/core/SocketAddress"
 import * as SocketOption from "@effect-winsock/core/SocketOption"
 import * as Winsock from "@effect-winsock/core/Winsock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as World from "../../World.ts"
 import * as F from "./frame.ts"
 
 const lent = [
@@ -278,4 +280,140 @@ const protocols = [
   })
 ]
 
-export const optionRows: ReadonlyArray<F.Case> = [...lent, ...peek, ...lingering, ...timeouts, ...protocols]
+const ioctls = [
+  ...F.each("A15", F.families, "FIONREAD tells how many bytes can be received, SIOCATMARK is true", function*(family) {
+    const { client, listener, server } = yield* F.pair(family)
+    const waiting = (s: Winsock.Socket) => Winsock.ioctlsocket(s, "FIONREAD")
+    yield* F.equal("before anything came", yield* waiting(server), 0)
+    yield* Winsock.send(client, F.text("abcdef"))
+    yield* Winsock.recv(server, 1, Winsock.MSG_PEEK)
+    yield* F.equal("what came", yield* waiting(server), 6)
+    yield* Winsock.recv(server, 2)
+    yield* F.equal("what is left", yield* waiting(server), 4)
+    yield* F.equal("SIOCATMARK", yield* Winsock.ioctlsocket(server, "SIOCATMARK"), true)
+    yield* Winsock.recv(server, 4)
+    yield* Winsock.shutdown(client, "send")
+    yield* F.equal("the end", (yield* Winsock.recv(server)).length, 0)
+    yield* F.equal("after the end", yield* waiting(server), 0)
+    yield* F.equal("a listener", yield* waiting(listener), 0)
+    yield* F.equal("a fresh socket", yield* waiting(yield* F.make(family)), 0)
+    yield* Winsock.closesocket(server)
+    yield* F.fails("a closed one", "WSAENOTSOCK", waiting(server))
+  }),
+  ...F.each("A15", F.inet, "FIONREAD tells how long the first datagram is", function*(family) {
+    const { address, socket } = yield* F.bound(family, "datagram")
+    const s = yield* F.make(family, "datagram")
+    yield* F.equal("before any came", yield* Winsock.ioctlsocket(socket, "FIONREAD"), 0)
+    yield* Winsock.sendto(s, F.text("abc"), address)
+    yield* Winsock.sendto(s, F.text("defgh"), address)
+    yield* Winsock.recv(socket, 16, Winsock.MSG_PEEK)
+    yield* F.equal("the first", yield* Winsock.ioctlsocket(socket, "FIONREAD"), 3)
+    yield* F.nextIs("it", socket, "abc")
+    yield* Winsock.recv(socket, 16, Winsock.MSG_PEEK)
+    yield* F.equal("the second", yield* Winsock.ioctlsocket(socket, "FIONREAD"), 5)
+    yield* F.fails("SIOCATMARK", "WSAEINVAL", Winsock.ioctlsocket(socket, "SIOCATMARK"))
+  })
+]
+
+/** What asks for nothing, so that every provider can honour it. */
+const modest = (tokenRate: number): Qos.Qos => ({ sending: { serviceType: "bestEffort", tokenRate } })
+
+const rateOf = (s: Winsock.Socket, code: "SIO_GET_QOS" | "SIO_GET_GROUP_QOS") =>
+  Effect.map(Winsock.WSAIoctl(s, code), (qos) => qos?.sending?.tokenRate)
+
+const qos = [
+  ...F.each("A16", F.families, "WSAIoctl sets and reads the QOS of a socket, and knows no other code", function*(
+    family
+  ) {
+    const s = yield* F.make(family)
+    yield* F.equal("none was set", yield* Winsock.WSAIoctl(s, "SIO_GET_QOS"), undefined)
+    yield* F.equal("none of a group", yield* Winsock.WSAIoctl(s, "SIO_GET_GROUP_QOS"), undefined)
+    yield* Winsock.WSAIoctl(s, "SIO_SET_QOS", modest(7))
+    yield* F.equal("what was set", yield* rateOf(s, "SIO_GET_QOS"), 7)
+    const unsound = Winsock.WSAIoctl(s, "SIO_SET_QOS", F.anything({ sending: { serviceType: "best" } }))
+    yield* F.fails("what is no QOS", "WSAEFAULT", unsound)
+    yield* F.fails("nothing", "WSAEFAULT", Winsock.WSAIoctl(s, "SIO_SET_QOS", F.anything(null)))
+    yield* F.fails("another code", "WSAEOPNOTSUPP", Winsock.WSAIoctl(s, F.anything("SIO_KEEPALIVE_VALS")))
+    yield* F.equal("what was set is still there", yield* rateOf(s, "SIO_GET_QOS"), 7)
+    yield* Winsock.closesocket(s)
+    yield* F.fails("a closed socket", "WSAENOTSOCK", Winsock.WSAIoctl(s, "SIO_GET_QOS"))
+  }),
+  F.row("A16", "WSAIoctl refuses a QOS that cannot be honoured, and changes nothing", function*() {
+    const { capabilities, provider } = yield* Winsock.Winsock.use((winsock) => Effect.succeed(winsock))
+    if (capabilities({ family: "IPv4", type: "stream", direction: "both" }).reservesQos) {
+      yield* World.notHere(`${provider} honours a quality of service`)
+    }
+    const s = yield* F.make("IPv4")
+    yield* Winsock.WSAIoctl(s, "SIO_SET_QOS", modest(7))
+    const demanding = { sending: { serviceType: "guaranteed" } } as const
+    yield* F.fails("SIO_SET_QOS", "WSAEOPNOTSUPP", Winsock.WSAIoctl(s, "SIO_SET_QOS", demanding))
+    yield* F.equal("what was set before", yield* rateOf(s, "SIO_GET_QOS"), 7)
+  }),
+  ...(["stream", "datagram"] as const).flatMap((type) =>
+    F.each("R15", F.inet, `a QOS at connect overrides the one of SIO_SET_QOS: ${type}`, function*(family) {
+      const { address } = type === "stream" ? yield* F.listening(family) : yield* F.bound(family, type)
+      const s = yield* F.make(family, type)
+      yield* Winsock.WSAIoctl(s, "SIO_SET_QOS", modest(1))
+      const unsound = Winsock.WSAConnect(s, address, { sqos: modest(2), gqos: F.anything(5) })
+      yield* F.fails("a connect that is not right", "WSAEFAULT", unsound)
+      yield* F.equal("it changes nothing", yield* rateOf(s, "SIO_GET_QOS"), 1)
+      yield* Winsock.WSAConnect(s, address, { sqos: modest(2) })
+      yield* F.equal("what the connect gave", yield* rateOf(s, "SIO_GET_QOS"), 2)
+      const ambient = yield* F.make(family, type)
+      yield* Effect.provide(Winsock.WSAConnect(ambient, address), Qos.layer(modest(3)))
+      yield* F.equal("what a layer gave", yield* rateOf(ambient, "SIO_GET_QOS"), 3)
+      const silent = yield* F.make(family, type)
+      yield* Winsock.WSAIoctl(silent, "SIO_SET_QOS", modest(4))
+      yield* Winsock.WSAConnect(silent, address, { sqos: null })
+      yield* F.equal("none at the connect", yield* rateOf(silent, "SIO_GET_QOS"), 4)
+    })
+  ),
+  F.row("R15", "a group QOS at connect overrides the one of SIO_SET_GROUP_QOS", function*() {
+    const { address } = yield* F.listening("IPv4")
+    const s = yield* Winsock.socket({ family: "IPv4", type: "stream", group: Winsock.SG_UNCONSTRAINED_GROUP })
+    yield* Winsock.WSAIoctl(s, "SIO_SET_GROUP_QOS", modest(1))
+    yield* F.equal("what was set", yield* rateOf(s, "SIO_GET_GROUP_QOS"), 1)
+    yield* Winsock.WSAConnect(s, address, { gqos: modest(2) })
+    yield* F.equal("what the connect gave", yield* rateOf(s, "SIO_GET_GROUP_QOS"), 2)
+  }),
+  F.row("R20", "a group QOS is ignored where the socket joined its group, or is in none", function*() {
+    const { address } = yield* F.listening("IPv4")
+    const first = yield* Winsock.socket({ family: "IPv4", type: "stream", group: Winsock.SG_UNCONSTRAINED_GROUP })
+    const group = yield* Winsock.getsockopt(first, SocketOption.SO_GROUP_ID)
+    const joined = yield* Winsock.socket({ family: "IPv4", type: "stream", group })
+    for (const s of [joined, yield* F.make("IPv4")]) {
+      yield* Winsock.WSAIoctl(s, "SIO_SET_GROUP_QOS", { sending: { serviceType: "guaranteed" } })
+      yield* Winsock.WSAConnect(s, address, { gqos: { sending: { serviceType: "guaranteed" } } })
+      yield* F.equal("SIO_GET_GROUP_QOS", yield* Winsock.WSAIoctl(s, "SIO_GET_GROUP_QOS"), undefined)
+    }
+  }),
+  F.row(
+    "R18",
+    "provider-specific QOS parameters are kept byte for byte, and are empty where there were none",
+    function*() {
+      const s = yield* F.make("IPv4")
+      const bytes = F.pattern(300)
+      yield* Winsock.WSAIoctl(s, "SIO_SET_QOS", { ...modest(1), providerSpecific: bytes })
+      bytes.fill(0)
+      const read = yield* Winsock.WSAIoctl(s, "SIO_GET_QOS")
+      yield* F.equal("what was set", read?.providerSpecific, F.pattern(300))
+      read?.providerSpecific?.fill(0)
+      const again = yield* Winsock.WSAIoctl(s, "SIO_GET_QOS")
+      yield* F.equal("what was set, read again", again?.providerSpecific, F.pattern(300))
+      yield* Winsock.WSAIoctl(s, "SIO_SET_QOS", modest(1))
+      yield* F.equal("none", (yield* Winsock.WSAIoctl(s, "SIO_GET_QOS"))?.providerSpecific, new Uint8Array(0))
+      const unsound = Winsock.WSAIoctl(s, "SIO_SET_QOS", F.anything({ providerSpecific: "words" }))
+      yield* F.fails("no bytes", "WSAEFAULT", unsound)
+    }
+  )
+]
+
+export const optionRows: ReadonlyArray<F.Case> = [
+  ...lent,
+  ...peek,
+  ...lingering,
+  ...timeouts,
+  ...protocols,
+  ...ioctls,
+  ...qos
+]
