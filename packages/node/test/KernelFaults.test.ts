@@ -22,8 +22,6 @@ const root = path.join(import.meta.dirname, "../../..")
 /** Whatever the worlds start inherits it. */
 const mark = `WINSOCK_KERNEL_FAULTS=${crypto.randomUUID()}`
 
-const processes = (): ReadonlyArray<string> => fs.readdirSync("/proc").filter((name) => /^\d+$/.test(name))
-
 const tryRead = (read: () => string): string => {
   try {
     return read()
@@ -33,16 +31,11 @@ const tryRead = (read: () => string): string => {
 }
 
 const ours = (): ReadonlyArray<string> =>
-  processes().filter((pid) => tryRead(() => fs.readFileSync(`/proc/${pid}/environ`, "utf8")).split("\0").includes(mark))
+  fs.readdirSync("/proc").filter((name) =>
+    /^\d+$/.test(name) && tryRead(() => fs.readFileSync(`/proc/${name}/environ`, "utf8")).split("\0").includes(mark)
+  )
 
 const namespaceOf = (pid: string): string => tryRead(() => fs.readlinkSync(`/proc/${pid}/ns/net`))
-
-/** Namespaces in which somebody is, or that are kept by a mount. */
-const namespaces = (): ReadonlySet<string> =>
-  new Set([
-    ...processes().map(namespaceOf),
-    ...(fs.readFileSync("/proc/self/mountinfo", "utf8").match(/net:\[\d+\]/g) ?? [])
-  ])
 
 const settings = [
   "ipv4/ip_local_port_range",
@@ -195,9 +188,9 @@ describe("KernelFaults", () => {
     assert.isAtLeast(seen.processes.size, running.length, "they were seen while they ran")
     assert.isAtLeast(seen.namespaces.size, running.length)
     assert.isFalse(seen.namespaces.has(own))
+    // A namespace is gone with the last process in it, since none of them is given a name. Looking for its number would
+    // tell nothing: the next one of the machine gets it.
     assert.deepStrictEqual(ours(), [])
-    const still = namespaces()
-    assert.deepStrictEqual([...seen.namespaces].filter((one) => one !== "" && still.has(one)), [])
     assert.deepStrictEqual(outside(), before)
     assert.deepStrictEqual(fs.readdirSync(directory), [])
   }, long)

@@ -274,7 +274,7 @@ const path_: Group = {
     {
       cause: "every packet takes 200 ms",
       rows: ["R02"],
-      world: "tun",
+      world: "patientTun",
       call: "WSAConnect",
       least: 0.4,
       run: throughTun({ delay: 200 })
@@ -282,7 +282,7 @@ const path_: Group = {
     {
       cause: "a tenth of the packets is lost, and 100000 bytes arrive all the same",
       rows: ["R02", "A08"],
-      world: "tun",
+      world: "patientTun",
       call: "recv",
       run: Effect.gen(function*() {
         const { s } = yield* throughTun({ loss: 0.1, seed: 7 }, (socket) => socket.end(new Uint8Array(100_000)))
@@ -608,9 +608,9 @@ const breaks: Group = {
       said: "connect ECONNRESET -104",
       code: "WSAECONNRESET",
       run: Effect.gen(function*() {
-        const s = yield* begin(yield* Worlds.foreignResetting)
-        // Nothing else happens here meanwhile.
-        Worlds.sh("sleep 0.3")
+        const { address, waitForReset } = yield* Worlds.foreignResetting
+        const s = yield* begin(address)
+        waitForReset()
         yield* Winsock.connectResult(s, { wait: true })
       })
     },

@@ -29,7 +29,10 @@ interface Program {
   readonly words: string
 }
 
-/** A program that runs for as long as the scope lasts, from its first words on. It has to end with its input. */
+/**
+ * A program that runs for as long as the scope lasts, from its first words on. It has to end with its input too, which
+ * ends when this process does.
+ */
 const program = (command: string, args: ReadonlyArray<string>) =>
   Effect.acquireRelease(
     Effect.callback<Program>((resume) => {
@@ -47,7 +50,7 @@ const program = (command: string, args: ReadonlyArray<string>) =>
       Effect.callback<void>((resume) => {
         if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
         child.once("close", () => resume(Effect.void))
-        child.stdin.end()
+        child.kill("SIGKILL")
       })
   )
 
@@ -184,12 +187,19 @@ const worlds = {
     together: true,
     make: Effect.andThen(router, sixRetries)
   },
-  /** Devices whose packets come to a program: see `tun`. */
+  /** Devices whose packets come to a program, see `tun`, and a kernel that soon gives up. */
   tun: {
     needs: ["perl"],
     lacking: cannotOpenTun,
     together: true,
     make: Effect.andThen(impatient, Effect.suspend(() => tun({ icmp: "by destination" })))
+  },
+  /** Such devices, and a kernel as patient as it is by itself. */
+  patientTun: {
+    needs: ["perl"],
+    lacking: cannotOpenTun,
+    together: true,
+    make: Effect.void
   },
   /** The loopback device alone. */
   bare: {
@@ -267,14 +277,21 @@ const resetting = `
   print +(sockaddr_in(getsockname($l)))[0], "\\n";
   accept(my $s, $l) or die $!;
   setsockopt($s, SOL_SOCKET, SO_LINGER, pack("ii", 1, 0)) and close($s) or die $!;
+  open(my $told, ">", $ARGV[0]) or die $!;
+  close($told);
   my $end = <STDIN>;
 `
 
-/** A listener of another program, which resets its caller at once. */
-export const foreignResetting = Effect.map(
-  program("perl", ["-e", resetting]),
-  ({ words }) => `127.0.0.1:${words.trim()}`
-)
+/**
+ * A listener of another program, which resets its caller at once, and a wait for that. Nothing else happens here meanwhile,
+ * so that the reset is there before Node looks at the connection.
+ */
+export const foreignResetting = Effect.gen(function*() {
+  const file = yield* freshPath
+  sh(`mkfifo ${file}`)
+  const { words } = yield* program("perl", ["-e", resetting, file])
+  return { address: `127.0.0.1:${words.trim()}`, waitForReset: () => sh(`cat ${file}`) }
+})
 
 /** How often this machine was told "destination unreachable". */
 export const unreachables = (): number => {
