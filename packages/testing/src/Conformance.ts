@@ -26,6 +26,7 @@ import { acceptRows } from "./internal/conformance/accept.ts"
 import { callRows } from "./internal/conformance/calls.ts"
 import { connectRows } from "./internal/conformance/connect.ts"
 import { errorRows } from "./internal/conformance/errors.ts"
+import { eventRows } from "./internal/conformance/events.ts"
 import * as Frame from "./internal/conformance/frame.ts"
 import { optionRows } from "./internal/conformance/options.ts"
 import * as World from "./World.ts"
@@ -124,7 +125,14 @@ const order = (row: string): number => "REA".indexOf(row.charAt(0)) * 100 + Numb
  * @category cases
  * @since 0.1.0
  */
-export const cases: ReadonlyArray<Case> = [...connectRows, ...errorRows, ...callRows, ...acceptRows, ...optionRows]
+export const cases: ReadonlyArray<Case> = [
+  ...connectRows,
+  ...errorRows,
+  ...callRows,
+  ...acceptRows,
+  ...eventRows,
+  ...optionRows
+]
   .toSorted((a, b) => order(a.row) - order(b.row))
 
 const timeout = Duration.seconds(10)

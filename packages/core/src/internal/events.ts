@@ -138,6 +138,21 @@ export const errorsOf = (
   return errors
 }
 
+/**
+ * Of events that come together the connect is told first: who is told of bytes before may think that there is no
+ * connection yet. The close is told last.
+ */
+const inOrder = [
+  NetworkEvent.FD_CONNECT,
+  NetworkEvent.FD_ACCEPT,
+  NetworkEvent.FD_OOB,
+  NetworkEvent.FD_WRITE,
+  NetworkEvent.FD_READ,
+  NetworkEvent.FD_CLOSE,
+  NetworkEvent.FD_QOS,
+  NetworkEvent.FD_GROUP_QOS
+] as const
+
 /** Messages in the order in which their sockets became ready; what nobody fetches stays one bit of its socket. */
 export class Mailbox implements Target {
   private readonly ready = new Set<Socket>()
@@ -180,7 +195,7 @@ export class Mailbox implements Target {
     for (const socket of this.ready) {
       const { closeFailure, connectFailure, recorded } = socket.fetchEvents("async")
       const errors = errorsOf(socket, { closeFailure, connectFailure })
-      for (let event = NetworkEvent.FD_READ as number; event <= recorded; event <<= 1) {
+      for (const event of inOrder) {
         if ((recorded & event) === 0) continue
         const error = event === NetworkEvent.FD_CONNECT
           ? errors.FD_CONNECT

@@ -333,8 +333,7 @@ const a06 = [
         yield* F.equal("who is accepted", (yield* Winsock.accept(listener)).remote, name)
       })
     )
-  }),
-  F.later("A06", "the accepted socket inherits event selection", "comes with WSAEventSelect")
+  })
 ]
 
 const a08 = [
@@ -943,10 +942,6 @@ export const callRows: ReadonlyArray<F.Case> = [
   ...a13,
   ...a14,
   ...a15,
-  F.later("A17", "select", "comes with select"),
-  F.later("A18", "WSAEventSelect", "comes with WSAEventSelect"),
-  F.later("A19", "WSAEnumNetworkEvents and event objects", "comes with WSAEventSelect"),
-  F.later("A20", "WSAAsyncSelect", "comes with WSAAsyncSelect"),
   ...a21,
   ...a22
 ]

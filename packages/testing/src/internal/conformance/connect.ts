@@ -930,11 +930,6 @@ export const connectRows: ReadonlyArray<F.Case> = [
   ...r22,
   ...r23,
   ...r23scope,
-  F.later(
-    "R24",
-    "select, WSAAsyncSelect and WSAEventSelect see the completion",
-    "comes with select and WSAEventSelect"
-  ),
   ...already("R25"),
   ...r26,
   ...r27
