@@ -1113,6 +1113,17 @@ const ofLeftInstance = Effect.gen(function*() {
   return s
 })
 
+const version1 = NodeWinsock.layerVersion(Winsock.MAKEWORD(1, 1))
+
+/** An attempt of version 1.1 that nobody answers, and a call meanwhile: what the one and the other end with. */
+const besideAttempt = <A, E>(call: Effect.Effect<A, E, Winsock.Winsock | Scope.Scope>) =>
+  Effect.gen(function*() {
+    const s = yield* socket("stream", "192.0.2.2")
+    const other = yield* socket("stream", "127.0.0.1")
+    const attempt = yield* Effect.forkChild(Winsock.WSAConnect(s, at(silent("192.0.2.2"))), { startImmediately: true })
+    return { attempt, other: yield* Effect.exit(Effect.andThen(call, Winsock.WSAConnect(other, "127.0.0.1:7"))) }
+  })
+
 const nature: Group = {
   title: "By the nature of the call",
   causes: [
@@ -1137,6 +1148,43 @@ const nature: Group = {
         })
         yield* Winsock.closesocket(s)
         yield* Fiber.join(attempt)
+      })
+    },
+    {
+      cause: "the attempt of version 1.1 is cancelled",
+      rows: ["E04"],
+      world: "network",
+      call: "WSAConnect",
+      code: "WSAEINTR",
+      run: Effect.provide(
+        Effect.flatMap(besideAttempt(Winsock.WSACancelBlockingCall), ({ attempt }) => Fiber.join(attempt)),
+        version1
+      )
+    },
+    {
+      cause: "another call of version 1.1 is blocked",
+      rows: ["E05"],
+      world: "network",
+      call: "WSAConnect",
+      code: "WSAEINPROGRESS",
+      run: Effect.provide(Effect.flatMap(besideAttempt(Effect.void), ({ other }) => other), version1)
+    },
+    {
+      cause: "the call comes from inside an accept condition",
+      rows: ["E05", "A07"],
+      world: "network",
+      call: "WSAConnect",
+      code: "WSAEINPROGRESS",
+      run: Effect.gen(function*() {
+        const listener = yield* bind("stream", "127.0.0.1:0")
+        yield* Winsock.listen(listener)
+        const caller = yield* socket("stream", "127.0.0.1")
+        const other = yield* socket("stream", "127.0.0.1")
+        yield* Winsock.WSAConnect(caller, yield* Winsock.getsockname(listener))
+        yield* Winsock.WSAAccept(
+          listener,
+          () => Effect.as(Winsock.WSAConnect(other, "127.0.0.1:7"), Winsock.CF_ACCEPT)
+        )
       })
     },
     {

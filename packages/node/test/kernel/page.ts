@@ -33,8 +33,7 @@ export const notLive: ReadonlyMap<WsaError.Code, string> = new Map<WsaError.Code
     "WSAENETDOWN",
     "does not come: to a socket Linux says ENETUNREACH of an interface that is down, and Node cannot tell cheaply whether" +
     " the network is up"
-  ],
-  ["WSAEINPROGRESS", "does not come yet: it takes version 1.1, or an accept condition, and neither is there yet"]
+  ]
 ])
 
 /** The causes that bring a code about in a connect. */
