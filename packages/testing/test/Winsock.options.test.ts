@@ -322,6 +322,22 @@ describe("time-outs", () => {
       yield* Winsock.send(s, new Uint8Array(1))
     })))
 
+  it.effect("A22, A14: TCP_MAXRTMS is for each address of a list by itself", () =>
+    run(Effect.gen(function*() {
+      const memory = yield* Memory.Memory
+      const { listener } = yield* pair
+      const name = yield* Winsock.getsockname(listener)
+      memory.blackhole("127.0.0.1:8")
+      memory.blackhole("127.0.0.1:9")
+      const s = yield* Winsock.socket(stream)
+      yield* Winsock.setsockopt(s, SocketOption.TCP_MAXRTMS, 100)
+      const connecting = yield* begin(Winsock.WSAConnectByList(s, ["127.0.0.1:8", "127.0.0.1:9", name]))
+      yield* TestClock.adjust("199 millis")
+      assert.isUndefined(connecting.pollUnsafe())
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual((yield* Fiber.join(connecting)).remote, name)
+    })))
+
   it.effect("A12, A14: TCP_MAXRTMS ends a non-blocking attempt as a failure that the stack told", () =>
     run(Effect.gen(function*() {
       const memory = yield* Memory.Memory
