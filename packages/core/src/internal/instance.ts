@@ -32,6 +32,8 @@ export const Condition = Context.Reference<RunningCondition | undefined>("@effec
 
 export class Instance {
   state: InstanceState.InstanceState
+  /** How many sockets were made. */
+  made = 0
   /** Sockets whose handle has not told that it is closed. */
   readonly sockets = new Set<Socket>()
   /** What is waited for, and is to be given up when the instance is left. */

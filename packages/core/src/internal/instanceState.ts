@@ -4,6 +4,7 @@
  *
  * Pure, as `socketState` is.
  */
+import type * as Equal from "effect/Equal"
 import * as HashMap from "effect/HashMap"
 import * as HashSet from "effect/HashSet"
 import * as Option from "effect/Option"
@@ -21,10 +22,10 @@ interface Claim {
   readonly exclusive: boolean
 }
 
-/** The sockets of a group. */
+/** The sockets of a group, each equal to itself alone. */
 interface Members {
   readonly constrained: boolean
-  readonly sockets: HashSet.HashSet<object>
+  readonly sockets: HashSet.HashSet<Equal.Equal>
 }
 
 export interface InstanceState {
@@ -178,7 +179,7 @@ export const SG_CONSTRAINED_GROUP = 2
 /** A01: the socket creates a group or joins one. No group is 0, or nothing. */
 export const join = (
   state: InstanceState,
-  socket: object,
+  socket: Equal.Equal,
   kind: Kind,
   wanted: unknown
 ): { readonly next: InstanceState; readonly group: Group | undefined } | Fail => {
@@ -186,7 +187,7 @@ export const join = (
   const created = wanted === SG_UNCONSTRAINED_GROUP || wanted === SG_CONSTRAINED_GROUP
   const id = created ? state.nextGroup : wanted
   const members = created
-    ? { constrained: wanted === SG_CONSTRAINED_GROUP, sockets: HashSet.empty<object>() }
+    ? { constrained: wanted === SG_CONSTRAINED_GROUP, sockets: HashSet.empty<Equal.Equal>() }
     : typeof id === "number"
     ? Option.getOrUndefined(HashMap.get(state.groups, id))
     : undefined
@@ -210,11 +211,11 @@ export const join = (
 }
 
 /** The sockets of a group; it ends with the last of them. */
-export const members = (state: InstanceState, group: Group): HashSet.HashSet<object> =>
+export const members = (state: InstanceState, group: Group): HashSet.HashSet<Equal.Equal> =>
   Option.match(HashMap.get(state.groups, group.id), { onNone: HashSet.empty, onSome: ({ sockets }) => sockets })
 
 /** A socket of the group was closed. */
-export const part = (state: InstanceState, socket: object, group: Group): InstanceState => {
+export const part = (state: InstanceState, socket: Equal.Equal, group: Group): InstanceState => {
   const sockets = HashSet.remove(members(state, group), socket)
   return {
     ...state,

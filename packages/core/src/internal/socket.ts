@@ -6,7 +6,9 @@
  * that fiber may do anything to this socket: so state is changed first, and waking comes last.
  */
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Exit from "effect/Exit"
+import * as Hash from "effect/Hash"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as NetworkEvent from "../NetworkEvent.ts"
@@ -109,7 +111,7 @@ const scopeBelow = (parent: Scope.Scope, socket: Socket): Scope.Closeable => {
 // Socket
 // ---------------------------------------------------------------------------------------------------------------------
 
-export class Socket implements Provider.Sink {
+export class Socket implements Provider.Sink, Equal.Equal {
   readonly #made = true
 
   /** Whether this is a socket that was made here, and not something that looks like one (E15). */
@@ -119,6 +121,8 @@ export class Socket implements Provider.Sink {
 
   state: SocketState.SocketState
   readonly instance: Instance
+  /** By order of making, so that what is ordered by it comes out alike in each run. */
+  private readonly number: number
   handle!: Provider.Handle
   scope!: Scope.Closeable
 
@@ -154,6 +158,7 @@ export class Socket implements Provider.Sink {
 
   constructor(instance: Instance, state: SocketState.SocketState) {
     this.instance = instance
+    this.number = instance.made++
     this.state = state
     this.bytes = state.kind.type === "stream" ? new ByteQueue() : undefined
     this.messages = state.kind.type === "datagram" ? new MessageQueue(datagramWindow) : undefined
@@ -165,6 +170,15 @@ export class Socket implements Provider.Sink {
 
   get capabilities(): Provider.Capabilities {
     return this.instance.provider.capabilities(this.state.kind)
+  }
+
+  /** It changes all the time, and two that look the same are two. */
+  [Equal.symbol](that: unknown): boolean {
+    return this === that
+  }
+
+  [Hash.symbol](): number {
+    return Hash.number(this.number)
   }
 
   toString(): string {
