@@ -1,9 +1,17 @@
-import { NetworkEvent, Winsock } from "@effect-winsock/core"
+import { NetworkEvent, type Provider, Winsock } from "@effect-winsock/core"
+import { NodeProvider } from "@effect-winsock/node"
 import { Memory } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, type Scope, Stream } from "effect"
+import { type Cause, Deferred, Effect, Exit, Fiber, Layer, Random, type Scope, Stream } from "effect"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import * as path from "node:path"
+import { blackHole } from "./utils/blackHole.ts"
 import { late } from "./utils/late.ts"
-import { turns } from "./utils/leaks.ts"
+import { leavingNothing, turns } from "./utils/leaks.ts"
+import { makeWorld, type Scene, type Situation, situations, type World } from "./utils/scenes.ts"
+
+const rounds = Number(process.env.WINSOCK_CANCELLED_CALLS ?? 1000)
 
 const stream = { family: "IPv4", type: "stream" } as const
 const datagram = { family: "IPv4", type: "datagram" } as const
@@ -117,4 +125,170 @@ describe("what ends a call that waits", () => {
       yield* Winsock.closesocket(s)
       assert.strictEqual((yield* Fiber.join(first)) + (yield* Fiber.join(second)), 1)
     })))
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Every call, at random moments
+// ---------------------------------------------------------------------------------------------------------------------
+
+const ways = ["closesocket", "WSACancelBlockingCall", "interruption"] as const
+type Way = typeof ways[number]
+
+/** Any moment of a call: before it has begun, while it waits, while its answer is on the way, after it. */
+const anyMoment = Effect.gen(function*() {
+  const moment = yield* Random.nextIntBetween(0, 8)
+  if (moment > 5) return yield* turns(moment === 8 ? 8 : moment - 5)
+  for (let i = 0; i < moment; i++) yield* Effect.promise(() => Promise.resolve())
+})
+
+/** How calls ended: by what was done to them, or with a result of their own. */
+class Seen {
+  ended = 0
+  own = 0
+  private readonly name: string
+  private readonly may: ReadonlyArray<string>
+  private readonly has: ReadonlyArray<string>
+
+  constructor(way: Way, { codes, name }: Situation) {
+    this.name = name
+    this.has = ["success", ...codes]
+    this.may = way === "interruption"
+      ? ["interrupted"]
+      : way === "closesocket"
+      // Whoever comes after the close meets no socket.
+      ? ["WSAEINTR", "WSAENOTSOCK"]
+      : ["WSAEINTR"]
+  }
+
+  note(how: ReadonlyArray<string>): void {
+    for (const one of how) assert.include([...this.may, ...this.has], one, this.name)
+    if (how.some((one) => this.may.includes(one))) this.ended++
+    else this.own++
+  }
+}
+
+const nameOf = (reason: Cause.Reason<{ readonly _tag: string }>): string =>
+  reason._tag === "Interrupt" ? "interrupted" : reason._tag === "Fail" ? reason.error._tag : String(reason.defect)
+
+/** So many calls wait at a time. */
+const lanes = 8
+
+const until = <A, E>(name: string, fiber: Fiber.Fiber<A, E>, meanwhile: Effect.Effect<void, any>) =>
+  Effect.gen(function*() {
+    for (let i = 0; i < 500; i++) {
+      const exit = fiber.pollUnsafe()
+      if (exit !== undefined) return exit
+      yield* meanwhile
+      yield* turns(1)
+    }
+    return assert.fail(`${name} hangs`)
+  })
+
+/** Ends the call in this way, and gives how it ended. */
+const endBy = (
+  way: Way,
+  { name }: Situation,
+  call: Fiber.Fiber<unknown, { readonly _tag: string }>,
+  { close }: Scene,
+  { mine }: World
+) => {
+  const cancel = Effect.provideContext(Winsock.WSACancelBlockingCall, mine)
+  switch (way) {
+    case "closesocket":
+      return Effect.andThen(close, until(name, call, Effect.void))
+    case "WSACancelBlockingCall":
+      // Where it has not begun to wait, there is nothing to cancel yet.
+      return until(name, call, Effect.catchTag(cancel, "WSAEINVAL", () => Effect.void))
+    case "interruption":
+      return Effect.andThen(Fiber.interrupt(call), until(name, call, Effect.void))
+  }
+}
+
+const round = (situation: Situation, way: Way, world: World, seen: Seen) =>
+  Effect.gen(function*() {
+    const scene = yield* situation.make(world)
+    const call = yield* Effect.forkScoped(scene.call, { startImmediately: yield* Random.nextBoolean })
+    yield* anyMoment
+    const satisfies = yield* Random.nextBoolean
+    const satisfying = satisfies ? yield* Effect.forkScoped(scene.satisfy, { startImmediately: true }) : undefined
+    yield* anyMoment
+    const exit = yield* endBy(way, situation, call, scene, world)
+    seen.note(Exit.isSuccess(exit) ? ["success"] : exit.cause.reasons.map(nameOf))
+    if (way === "closesocket" || scene.after === undefined) return
+    if (satisfying !== undefined) yield* Fiber.join(satisfying)
+    yield* scene.after(satisfies, Exit.isSuccess(exit))
+  }).pipe(Effect.scoped)
+
+interface Ground {
+  readonly name: string
+  readonly rounds: number
+  readonly many: number
+  /** What happens when does not depend on the machine. */
+  readonly determined: boolean
+  /** A provider, and an address of it that never answers. */
+  readonly make: Effect.Effect<{ readonly provider: Provider.Provider; readonly silent: string }, never, Scope.Scope>
+}
+
+const grounds: ReadonlyArray<Ground> = [
+  {
+    name: "in memory",
+    rounds,
+    many: 128 * 1024,
+    determined: true,
+    make: Effect.sync(() => {
+      const { control, provider } = Memory.make()
+      control.blackhole("127.0.0.1:9")
+      return { provider: late(provider), silent: "127.0.0.1:9" }
+    })
+  },
+  {
+    name: "on Node's sockets",
+    rounds: Math.ceil(rounds / 10),
+    many: 16 * 1024 * 1024,
+    determined: false,
+    make: Effect.map(blackHole, (silent) => ({ provider: NodeProvider.make(), silent }))
+  }
+]
+
+const directory = Effect.acquireRelease(
+  Effect.sync(() => mkdtempSync(path.join(tmpdir(), "winsock-"))),
+  (name) => Effect.sync(() => rmSync(name, { recursive: true }))
+)
+
+describe.each(grounds)("every call that waits, $name", ({ determined, make, many, rounds }) => {
+  it.live.each(ways)(
+    `A11, E04, R26: ${rounds} times each, at random moments, %s ends the call and leaves nothing behind`,
+    (way) =>
+      leavingNothing(Effect.gen(function*() {
+        const met = situations.filter(({ blocks }) => way !== "WSACancelBlockingCall" || blocks)
+        const seen = met.map((situation) => new Seen(way, situation))
+        yield* Effect.gen(function*() {
+          const { provider, silent } = yield* make
+          const at = yield* directory
+          const options = way === "WSACancelBlockingCall" ? version1 : undefined
+          const theirs = yield* Layer.build(Winsock.layer(provider))
+          // Each has an instance of its own, so that one may block while another does.
+          const lane = (name: number) =>
+            Effect.gen(function*() {
+              const mine = yield* Layer.build(Winsock.layer(provider, options))
+              const world = yield* makeWorld(mine, theirs, { silent, many, directory: path.join(at, String(name)) })
+              for (let i = 0; i < rounds / lanes; i++) {
+                for (const [index, situation] of met.entries()) yield* round(situation, way, world, seen[index]!)
+              }
+            })
+          yield* Effect.forEach(Array.from({ length: lanes }, (_, i) => i), lane, {
+            concurrency: "unbounded",
+            discard: true
+          })
+        }).pipe(Effect.scoped, Random.withSeed(way))
+
+        // Each call was ended, and each that can have an end of its own has had it, or the test shows nothing.
+        for (const [index, { ended, own }] of seen.entries()) {
+          const { ends, interrupts, name } = met[index]!
+          if (interrupts || way !== "closesocket") assert.isAbove(ended, 0, `${name} was never ended`)
+          if (ends && determined) assert.isAbove(own, 0, `${name} never had an end of its own`)
+        }
+      })),
+    600_000
+  )
 })
