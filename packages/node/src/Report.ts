@@ -273,7 +273,7 @@ export class GoneReport extends Schema.TaggedClass<GoneReport>("@effect-winsock/
 }) {}
 
 /**
- * A datagram came to `winsock listen`.
+ * A datagram came to `winsock listen`; `echoed` says whether it was sent back.
  *
  * **Example** (Seeing where it came from)
  *

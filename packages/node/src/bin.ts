@@ -16,9 +16,16 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stdio from "effect/Stdio"
 import { createRequire } from "node:module"
+import * as net from "node:net"
 import { run } from "./internal/command.ts"
 import { warmUp } from "./internal/command/warmUp.ts"
 import * as NodeWinsock from "./NodeWinsock.ts"
+
+// npm installs on an older Node with a warning only, and then the first bind would be where it shows.
+if (!("BoundSocket" in net)) {
+  process.stderr.write(`winsock needs Node 24.19 or newer, this is ${process.version}\n`)
+  process.exit(2)
+}
 
 const { version } = createRequire(import.meta.url)("../package.json") as { readonly version: string }
 

@@ -2,7 +2,7 @@ import { SocketAddress, Winsock, WsaError } from "@effect-winsock/core"
 import { NodeWinsock, Report } from "@effect-winsock/node"
 import { Memory } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, Result, Schedule, Schema, type Scope } from "effect"
+import { Duration, Effect, Fiber, Queue, Result, Schedule, Schema, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { execFileSync, spawn } from "node:child_process"
 import { once } from "node:events"
@@ -374,6 +374,17 @@ describe("winsock connect --send --expect", () => {
       })
     ))
 
+  it.effect("what a peer sends is not obeyed by the terminal", () =>
+    inMemory(() =>
+      Effect.gen(function*() {
+        yield* serve("127.0.0.1:80", (socket) => Winsock.send(socket, bytes("\u001b[2J\u009b2J\u007f.")))
+        const { out } = yield* command("connect", "127.0.0.1:80", "--expect", ".")
+        // oxlint-disable-next-line no-control-regex
+        assert.notMatch(out, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
+        assert.include(out, `"\\u001b[2J\\u009b2J\\u007f."`)
+      })
+    ))
+
   it.effect("--send alone does not wait for an answer", () =>
     inMemory(() =>
       Effect.gen(function*() {
@@ -493,13 +504,21 @@ describe("winsock connect on a terminal", () => {
 })
 
 describe("winsock listen", () => {
+  /** Begins to listen, and goes on when it does; `next` is the next line that it writes. */
+  const listening = (...args: ReadonlyArray<string>) =>
+    Effect.gen(function*() {
+      const lines = yield* Queue.unbounded<string>()
+      const wrote = (line: string) => void Queue.offerUnsafe(lines, line)
+      const fiber = yield* Effect.forkChild(commandIn({ wrote })("listen", ...args))
+      const next = Queue.take(lines)
+      yield* next
+      return { fiber, next }
+    })
+
   const connectAndSay = (address: string, text: string) =>
     Effect.scoped(Effect.gen(function*() {
       const s = yield* Winsock.socket({ family: "IPv4", type: "stream" })
-      yield* Winsock.WSAConnect(s, address).pipe(
-        Effect.tapError(() => settle),
-        Effect.retry({ times: 100 })
-      )
+      yield* Winsock.WSAConnect(s, address)
       yield* Winsock.send(s, bytes(text))
       yield* Winsock.shutdown(s, "send")
       let heard = 0
@@ -513,13 +532,13 @@ describe("winsock listen", () => {
   it.effect("--once tells where it listens, who connects, and how it went, and ends with 0", () =>
     inMemory(() =>
       Effect.gen(function*() {
-        const fiber = yield* Effect.forkChild(command("listen", "127.0.0.1:80", "--once", "--json"))
+        const { fiber } = yield* listening("127.0.0.1:80", "--once", "--json")
         assert.strictEqual(yield* connectAndSay("127.0.0.1:80", "hello"), 0)
         const ran = yield* Fiber.join(fiber)
         assert.strictEqual(ran.exitCode, 0)
-        const [listening, caller, gone, ...others] = reports(ran)
+        const [first, caller, gone, ...others] = reports(ran)
         assert.deepStrictEqual(others, [])
-        assert.deepStrictEqual(listening, new Report.ListeningReport({ protocol: "tcp", address: "127.0.0.1:80" }))
+        assert.deepStrictEqual(first, new Report.ListeningReport({ protocol: "tcp", address: "127.0.0.1:80" }))
         assert.isTrue(caller?._tag === "CallerReport" && caller.caller === 1)
         assert.isTrue(gone?._tag === "GoneReport" && gone.receivedBytes === 5 && gone.sentBytes === 0)
         assert.strictEqual((gone as Report.GoneReport).remote, (caller as Report.CallerReport).remote)
@@ -529,7 +548,7 @@ describe("winsock listen", () => {
   it.effect("--echo sends back what comes, to people it says so", () =>
     inMemory(() =>
       Effect.gen(function*() {
-        const fiber = yield* Effect.forkChild(command("listen", "127.0.0.1:80", "--once", "--echo"))
+        const { fiber } = yield* listening("127.0.0.1:80", "--once", "--echo")
         assert.strictEqual(yield* connectAndSay("127.0.0.1:80", "hello"), 5)
         const { out } = yield* Fiber.join(fiber)
         assert.match(
@@ -542,7 +561,7 @@ describe("winsock listen", () => {
   it.effect("takes callers side by side until it is interrupted, and leaves nothing behind", () =>
     inMemory((memory) =>
       Effect.gen(function*() {
-        const fiber = yield* Effect.forkChild(command("listen", "127.0.0.1:80", "--echo", "--json"))
+        const { fiber } = yield* listening("127.0.0.1:80", "--echo", "--json")
         const silent = yield* Winsock.socket({ family: "IPv4", type: "stream" })
         assert.strictEqual(yield* connectAndSay("127.0.0.1:80", "one"), 3)
         yield* Winsock.WSAConnect(silent, "127.0.0.1:80")
@@ -558,11 +577,7 @@ describe("winsock listen", () => {
       Effect.gen(function*() {
         const s = yield* Winsock.socket({ family: "IPv4", type: "datagram" })
         yield* Winsock.bind(s, "127.0.0.1:4000")
-        const fiber = yield* Effect.forkChild(
-          command("listen", "udp:127.0.0.1:53", "--once", "--echo", "--json"),
-          { startImmediately: true }
-        )
-        yield* settle
+        const { fiber } = yield* listening("udp:127.0.0.1:53", "--once", "--echo", "--json")
         yield* Winsock.sendto(s, bytes("hello"), "127.0.0.1:53")
         assert.strictEqual((yield* Winsock.recvfrom(s)).bytes.length, 5)
         assert.deepStrictEqual(reports(yield* Fiber.join(fiber)), [
@@ -572,16 +587,30 @@ describe("winsock listen", () => {
       })
     ))
 
+  it.effect("an echo that cannot be sent is told as none, and the next datagram is taken", () =>
+    inMemory((memory) =>
+      Effect.gen(function*() {
+        memory.answer("127.0.0.1:4000", ["WSAEACCES"])
+        const s = yield* Winsock.socket({ family: "IPv4", type: "datagram" })
+        yield* Winsock.bind(s, "127.0.0.1:4000")
+        const { next } = yield* listening("udp:127.0.0.1:53", "--echo", "--json")
+        yield* Winsock.sendto(s, bytes("one"), "127.0.0.1:53")
+        const [one] = reports({ out: yield* next })
+        yield* Winsock.sendto(s, bytes("two"), "127.0.0.1:53")
+        const [two] = reports({ out: yield* next })
+        assert.isTrue(one?._tag === "DatagramReport" && !one.echoed)
+        assert.isTrue(two?._tag === "DatagramReport" && two.echoed)
+        assert.strictEqual(new TextDecoder().decode((yield* Winsock.recvfrom(s)).bytes), "two")
+      })
+    ))
+
   it.effect("R21: tells with which code a connection broke", () =>
     inMemory((memory) =>
       Effect.gen(function*() {
-        const fiber = yield* Effect.forkChild(command("listen", "127.0.0.1:80", "--once", "--json"), {
-          startImmediately: true
-        })
+        const { fiber, next } = yield* listening("127.0.0.1:80", "--once", "--json")
         const s = yield* Winsock.socket({ family: "IPv4", type: "stream" })
-        yield* settle
         yield* Winsock.WSAConnect(s, "127.0.0.1:80")
-        yield* settle
+        yield* next
         memory.breakStreams("127.0.0.1:80", "WSAECONNRESET")
         const gone = reports(yield* Fiber.join(fiber)).at(-1)
         assert.isTrue(gone?._tag === "GoneReport" && gone.error?.code === "WSAECONNRESET")

@@ -3,6 +3,7 @@ import { Report } from "@effect-winsock/node"
 import {
   Cause,
   ConfigProvider,
+  Console,
   Effect,
   Exit,
   FileSystem,
@@ -32,6 +33,8 @@ export interface Ran {
 export interface Place {
   readonly terminal?: boolean
   readonly environment?: { readonly [name: string]: string }
+  /** Is told of what it writes to stdout, at once. */
+  readonly wrote?: (line: string) => void
 }
 
 /** Names that the command can look up. */
@@ -73,7 +76,15 @@ export const commandIn = (place: Place) => (...args: ReadonlyArray<string>) =>
   Effect.suspend(() => {
     const stderr: Array<string> = []
     return Effect.gen(function*() {
-      const exit = yield* Effect.exit(run(args, "1.2.3"))
+      const console = yield* Console.Console
+      const told: Console.Console = {
+        ...console,
+        log: (line: unknown) => {
+          place.wrote?.(String(line))
+          console.log(line)
+        }
+      }
+      const exit = yield* Effect.exit(Effect.provideService(run(args, "1.2.3"), Console.Console, told))
       let exitCode = -1
       Runtime.defaultTeardown(exit, (code) => {
         exitCode = code

@@ -73,8 +73,8 @@ const takeCallers = (listener: Winsock.Socket, { echo, once }: Options, tell: Te
 const takeDatagrams = (socket: Winsock.Socket, { echo, once }: Options, tell: Tell) => {
   const datagram = Effect.gen(function*() {
     const { bytes, from } = yield* Winsock.recvfrom(socket)
-    if (echo) yield* Winsock.sendto(socket, bytes, from)
-    yield* tell(new Report.DatagramReport({ remote: named(from), receivedBytes: bytes.length, echoed: echo }))
+    const echoed = echo && (yield* Effect.isSuccess(Winsock.sendto(socket, bytes, from)))
+    yield* tell(new Report.DatagramReport({ remote: named(from), receivedBytes: bytes.length, echoed }))
   })
   // An echo to somebody who has gone is told at the next receive (A09), and is no trouble of ours.
   const any = Effect.retry(datagram, { while: ({ _tag }) => _tag === "WSAECONNRESET" }).pipe(

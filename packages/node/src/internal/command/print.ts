@@ -11,6 +11,12 @@ const time = (ms: number): string => ms < 10_000 ? `${ms.toFixed(1)} ms` : `${(m
 
 const count = (bytes: number): string => bytes === 1 ? "1 byte" : `${bytes} bytes`
 
+// What comes from a peer may hold what a terminal obeys: the bytes it sent, the path it is bound to.
+const quote = (text: string): string =>
+  JSON.stringify(text).replace(/[\u007f-\u009f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`)
+
+const nameOf = (remote: string, paint: Paint): string => paint.strong(quote(remote).slice(1, -1))
+
 const speakers: { readonly [by in Report.Failure["by"]]: string } = {
   system: "said by the system",
   winsock: "said by the calls: nothing was sent",
@@ -52,7 +58,7 @@ export const attempt = (
 
 const exchange = ({ ended, expected, received, receivedBytes, sentBytes }: Report.Exchange): ReadonlyArray<string> => [
   ...(sentBytes > 0 ? [`sent ${count(sentBytes)}`] : []),
-  ...(receivedBytes > 0 ? [`received ${count(receivedBytes)}: ${JSON.stringify(received)}`] : []),
+  ...(receivedBytes > 0 ? [`received ${count(receivedBytes)}: ${quote(received)}`] : []),
   ...(expected !== undefined && receivedBytes === 0 ? ["received nothing"] : []),
   ...(ended ? ["the peer has ended its direction"] : [])
 ]
@@ -60,7 +66,7 @@ const exchange = ({ ended, expected, received, receivedBytes, sentBytes }: Repor
 /** How it ended, after its attempts have been told. */
 export const ending = (report: Report.ConnectReport, paint: Paint): ReadonlyArray<string> => {
   const { attempts, durationMs, error, exchange: said, outcome, remote } = report
-  const expected = JSON.stringify(said?.expected ?? "")
+  const expected = quote(said?.expected ?? "")
   const verdicts: { readonly [O in Report.ConnectReport["outcome"]]: ReadonlyArray<string> } = {
     connected: said?.expected === undefined ? [] : [paint.good(`${expected} came after ${time(said.durationMs)}`)],
     answered: [
@@ -85,18 +91,20 @@ export const news = (report: News, paint: Paint): ReadonlyArray<string> => {
     case "ListeningReport":
       return [`${report.protocol === "udp" ? "receiving" : "listening"} at ${paint.strong(report.address)}`]
     case "CallerReport":
-      return [`${report.caller}: ${paint.strong(report.remote)} ${paint.good("connected")}`]
+      return [`${report.caller}: ${nameOf(report.remote, paint)} ${paint.good("connected")}`]
     case "GoneReport": {
       const { caller, durationMs, error, receivedBytes, sentBytes } = report
       const how = error === undefined ? "ended" : codeOf(error, paint)
       const bytes = `${count(receivedBytes)} received, ${count(sentBytes)} sent`
       return [
-        `${caller}: ${paint.strong(report.remote)} ${how} after ${time(durationMs)}: ${bytes}`,
+        `${caller}: ${nameOf(report.remote, paint)} ${how} after ${time(durationMs)}: ${bytes}`,
         ...(error === undefined ? [] : explain(error, paint))
       ]
     }
     case "DatagramReport":
-      return [`${paint.strong(report.remote)} sent ${count(report.receivedBytes)}${report.echoed ? ", sent back" : ""}`]
+      return [
+        `${nameOf(report.remote, paint)} sent ${count(report.receivedBytes)}${report.echoed ? ", sent back" : ""}`
+      ]
     case "ListenFailureReport":
       return [`${paint.strong(report.target)} ${codeOf(report.error, paint)}`, ...explain(report.error, paint)]
   }
