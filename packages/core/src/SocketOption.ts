@@ -132,6 +132,31 @@ export const SO_CONNECT_TIME: SocketOption<number> = readable("SO_CONNECT_TIME")
 export const SO_GROUP_ID: SocketOption<number> = readable("SO_GROUP_ID")
 
 /**
+ * The priority of the socket within its group: a whole number, 0 at first. It is kept and given back, and no provider
+ * does anything by it (A14).
+ *
+ * **Example** (Setting it)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketOption, Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const s = yield* Winsock.socket({ family: "IPv4", type: "stream", group: Winsock.SG_UNCONSTRAINED_GROUP })
+ *   yield* Winsock.setsockopt(s, SocketOption.SO_GROUP_PRIORITY, 7)
+ *   return yield* Winsock.getsockopt(s, SocketOption.SO_GROUP_PRIORITY)
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => 7
+ * ```
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export const SO_GROUP_PRIORITY: Settable<number> = settable("SO_GROUP_PRIORITY")
+
+/**
  * The row of `WSAEnumProtocols` that the socket belongs to. Every socket has it. (A14)
  *
  * **Example** (Naming the option)

@@ -111,6 +111,54 @@ describe("Winsock", () => {
     expect(Effect.runPromise).type.not.toBeCallableWith(Effect.scoped(made))
   })
 
+  it("gives WSAAccept the failures and the needs of its condition", () => {
+    expect(Winsock.WSAAccept(s)).type.toBe<
+      Effect.Effect<Winsock.Accepted, WsaError.ErrorOf<"WSAAccept">, Scope.Scope>
+    >()
+    const refused = hole<Effect.Effect<Winsock.ConditionAnswer, "closed", "Policy">>()
+    expect(Winsock.WSAAccept(s, () => refused)).type.toBe<
+      Effect.Effect<Winsock.Accepted, WsaError.ErrorOf<"WSAAccept"> | "closed", "Policy" | Scope.Scope>
+    >()
+    // Each constant keeps its own type, also where it is returned in the middle of a generator.
+    const generated = Winsock.WSAAccept(s, ({ remote }) =>
+      Effect.gen(function*() {
+        if (remote._tag === "UnixPathAddress") return Winsock.CF_REJECT
+        yield* Effect.void
+        return Winsock.CF_ACCEPT
+      }))
+    expect(generated).type.toBe<
+      Effect.Effect<Winsock.Accepted, WsaError.ErrorOf<"WSAAccept">, Scope.Scope>
+    >()
+    const answering = <A>(answer: A) => () => Effect.succeed(answer)
+    expect(Winsock.WSAAccept).type.toBeCallableWith(s, answering({ verdict: Winsock.CF_ACCEPT, calleeData: bytes }))
+    expect(Winsock.WSAAccept).type.not.toBeCallableWith(s, answering({ verdict: Winsock.CF_REJECT, calleeData: bytes }))
+    expect(Winsock.WSAAccept).type.not.toBeCallableWith(s, answering("yes" as const))
+    expect(Winsock.WSAAccept).type.not.toBeCallableWith(s, answering(3 as const))
+  })
+
+  it("gives start-up, clean-up and cancelling the failures of their rows", () => {
+    expect(Winsock.WSAStartup(Winsock.MAKEWORD(2, 2))).type.toBe<
+      Effect.Effect<Winsock.WSAData, WsaError.ErrorOf<"WSAStartup">, Winsock.Winsock>
+    >()
+    expect(Winsock.WSACleanup).type.toBe<Effect.Effect<void, WsaError.ErrorOf<"WSACleanup">, Winsock.Winsock>>()
+    expect(Winsock.WSACancelBlockingCall).type.toBe<
+      Effect.Effect<void, WsaError.ErrorOf<"WSACancelBlockingCall">, Winsock.Winsock>
+    >()
+    expect<Extract<WsaError.ErrorOf<"WSACancelBlockingCall">["_tag"], "WSAEINPROGRESS">>().type.toBe<never>()
+    expect<Extract<WsaError.ErrorOf<"WSAStartup">["_tag"], "WSAVERNOTSUPPORTED">>().type.toBe<"WSAVERNOTSUPPORTED">()
+  })
+
+  it("takes a group when a socket is made, and lets its priority be set, not the group", () => {
+    expect(Winsock.socket).type.toBeCallableWith({
+      family: "IPv4",
+      type: "stream",
+      group: Winsock.SG_CONSTRAINED_GROUP
+    })
+    expect(Winsock.socket).type.not.toBeCallableWith({ family: "IPv4", type: "stream", group: "mine" })
+    expect(Winsock.setsockopt).type.toBeCallableWith(s, SocketOption.SO_GROUP_PRIORITY, 1)
+    expect(Winsock.setsockopt).type.not.toBeCallableWith(s, SocketOption.SO_GROUP_ID, 1)
+  })
+
   it("lets nobody catch a code that the call cannot end with", () => {
     const connect = Winsock.WSAConnect(s, "127.0.0.1:1")
     expect(

@@ -82,6 +82,7 @@ export interface Options {
   readonly SO_RCVTIMEO: number
   readonly SO_SNDTIMEO: number
   readonly TCP_MAXRTMS: number
+  readonly SO_GROUP_PRIORITY: number
 }
 
 /** What a socket was asked to tell, and what it has told. */
@@ -167,7 +168,8 @@ const defaultOptions: Options = {
   SO_LINGER: { l_onoff: false, l_linger: 0 },
   SO_RCVTIMEO: 0,
   SO_SNDTIMEO: 0,
-  TCP_MAXRTMS: 0
+  TCP_MAXRTMS: 0,
+  SO_GROUP_PRIORITY: 0
 }
 
 const defaultCold: Cold = {
@@ -845,6 +847,7 @@ const hasOption = (kind: Kind, option: string, capabilities: Capabilities): bool
     case "SO_ERROR":
     case "SO_CONNECT_TIME":
     case "SO_GROUP_ID":
+    case "SO_GROUP_PRIORITY":
     case "SO_REUSEADDR":
     case "SO_EXCLUSIVEADDRUSE":
     case "SO_RCVTIMEO":
@@ -918,6 +921,11 @@ const checkValue = (option: keyof Options, value: unknown): Fail | undefined => 
       return isWhole(value, 0xffff_ffff)
         ? undefined
         : fail("WSAEINVAL", `${option} is a whole number of milliseconds from 0 to 4294967295`)
+    case "SO_GROUP_PRIORITY":
+      if (typeof value !== "number") return fail("WSAEFAULT", `${option} takes a number`)
+      return Number.isInteger(value) && value === (value | 0)
+        ? undefined
+        : fail("WSAEINVAL", `${option} is a whole number of 32 bits`)
     default:
       return typeof value === "boolean" ? undefined : fail("WSAEFAULT", `${option} takes true or false`)
   }

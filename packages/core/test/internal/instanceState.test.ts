@@ -1,8 +1,8 @@
 import { type SocketAddress, WsaError } from "@effect-winsock/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Arbitrary } from "effect"
+import { Arbitrary, Equal, Hash, HashMap, Schema } from "effect"
 import * as I from "../../src/internal/instanceState.ts"
-import { make as makeSocket, type Options } from "../../src/internal/socketState.ts"
+import { type Group, make as makeSocket, type Options } from "../../src/internal/socketState.ts"
 import { absurd, at, datagram, facts, kind, pick, stream } from "../utils/machines.ts"
 
 const property = { arbitrary: { runs: Number(process.env["WINSOCK_PROPERTY_RUNS"] ?? 200), seed: "instanceState" } }
@@ -13,6 +13,12 @@ const exclusive: Options = { ...none, SO_EXCLUSIVEADDRUSE: true }
 
 const started = (): I.InstanceState => {
   const answer = I.start("up")
+  if ("_tag" in answer) return assert.fail(answer.detail)
+  return answer.next
+}
+
+const startedAs = (version: number): I.InstanceState => {
+  const answer = I.start("up", version)
   if ("_tag" in answer) return assert.fail(answer.detail)
   return answer.next
 }
@@ -162,5 +168,201 @@ describe("instanceState", () => {
 
     const portOf = (address: SocketAddress.SocketAddress) => address._tag === "UnixPathAddress" ? -1 : address.port
     const samePort = (x: SocketAddress.SocketAddress, y: SocketAddress.SocketAddress) => portOf(x) === portOf(y)
+  })
+
+  describe("versions and start-ups", () => {
+    it("A21: negotiates the highest version that is not above the one asked for", () => {
+      const table: ReadonlyArray<readonly [wanted: unknown, given: number | undefined]> = [
+        [0x0001, 0x0001],
+        [0x0101, 0x0101],
+        [0x0201, 0x0101],
+        [0xff01, 0x0101],
+        [0x0002, 0x0002],
+        [0x0102, 0x0102],
+        [0x0202, 0x0202],
+        [0x0302, 0x0202],
+        [0x0003, 0x0202],
+        [0xffff, 0x0202],
+        [0x0000, undefined],
+        [0x0100, undefined],
+        [0xff00, undefined],
+        [-1, undefined],
+        [0x10002, undefined],
+        [2.2, undefined],
+        [NaN, undefined],
+        ["2.2", undefined],
+        [null, undefined]
+      ]
+      for (const [wanted, given] of table) assert.strictEqual(I.negotiate(wanted), given, String(wanted))
+    })
+
+    const word = Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 0xffff })))
+    it.prop("A21: gives a version that there is, and never more than was asked for", [word], ([wanted]) => {
+      const rank = (version: number) => (version & 0xff) * 256 + (version >>> 8)
+      const given = I.negotiate(wanted)
+      assert.strictEqual(given === undefined, (wanted & 0xff) === 0)
+      if (given === undefined) return
+      assert.include([0x0001, 0x0101, 0x0002, 0x0102, 0x0202], given)
+      assert.isAtMost(rank(given), rank(wanted))
+      assert.strictEqual(I.negotiate(given), given)
+    }, property)
+
+    it("E04, E05: versions 1.0 and 1.1 block once, and can be cancelled where something blocks", () => {
+      for (const version of [0x0001, 0x0101, 0x0002, 0x0102, 0x0202]) {
+        const state = startedAs(version)
+        const old = version === 0x0001 || version === 0x0101
+        assert.strictEqual(I.blocksOnce(state), old)
+        const code = (blocked: boolean) => I.cancelling(state, facts, blocked)?.code
+        assert.strictEqual(code(false), old ? "WSAEINVAL" : "WSAEOPNOTSUPP")
+        assert.strictEqual(code(true), old ? undefined : "WSAEOPNOTSUPP")
+      }
+      const gone = I.cleanup(startedAs(0x0101))
+      assert.strictEqual(I.cancelling(gone, I.facts(gone, "up"), false)?.code, "WSANOTINITIALISED")
+      const deaf = startedAs(0x0101)
+      assert.strictEqual(I.cancelling(deaf, I.facts(deaf, "down"), true)?.code, "WSAENETDOWN")
+    })
+
+    it("A21, E02: a start-up that fails changes nothing", () => {
+      for (const [network, wanted] of [["down", 0x0202], ["up", 0], ["down", 0]] as const) {
+        const answer = I.start(network, wanted, started())
+        assert.strictEqual(
+          "_tag" in answer ? answer.code : "",
+          network === "down" ? "WSASYSNOTREADY" : "WSAVERNOTSUPPORTED"
+        )
+      }
+    })
+
+    const steps = Arbitrary.array(
+      pick<number | "cleanup" | "leave">([0x0101, 0x0202, 0x0102, "cleanup", "cleanup", "leave"]),
+      {
+        maxLength: 30
+      }
+    )
+    it.prop("A21: start-ups are counted, and the version is that of the first", [steps], ([steps]) => {
+      let state = I.leave(started())
+      let versions: Array<number> = []
+      for (const step of steps) {
+        if (step === "cleanup") {
+          state = I.cleanup(state)
+          // The version stays that of the start-up that found it not started, whichever is taken back.
+          versions = versions.length > 1 ? versions.slice(0, -1) : []
+        } else if (step === "leave") {
+          state = I.leave(state)
+          versions = []
+        } else {
+          const answer = I.start("up", step, state)
+          if ("_tag" in answer) return assert.fail(answer.detail)
+          assert.strictEqual(answer.version, step)
+          state = answer.next
+          versions.push(step)
+        }
+        assert.strictEqual(state.count, versions.length)
+        assert.strictEqual(I.facts(state, "up").started, versions.length > 0)
+        if (versions.length > 0) assert.strictEqual(state.version, versions[0])
+      }
+    }, property)
+  })
+
+  describe("groups", () => {
+    class Member implements Equal.Equal {
+      [Equal.symbol](that: unknown) {
+        return this === that
+      }
+      [Hash.symbol]() {
+        return 1
+      }
+    }
+    const joined = (state: I.InstanceState, member: Member, wanted: unknown, of = stream) => {
+      const answer = I.join(state, member, of, wanted)
+      if ("_tag" in answer) return assert.fail(answer.detail)
+      return answer
+    }
+    const refused = (state: I.InstanceState, wanted: unknown, of = stream) => {
+      const answer = I.join(state, new Member(), of, wanted)
+      return "_tag" in answer ? answer.code : "joined"
+    }
+
+    it("A01: none is no group, and changes nothing", () => {
+      const state = started()
+      for (const none of [0, undefined]) {
+        const { group, next } = joined(state, new Member(), none)
+        assert.isUndefined(group)
+        assert.strictEqual(next, state)
+      }
+    })
+
+    it("A01, R20: who creates a group is told so, who joins it is not", () => {
+      const first = joined(started(), new Member(), I.SG_CONSTRAINED_GROUP)
+      assert.deepInclude(first.group, { constrained: true, created: true })
+      const second = joined(first.next, new Member(), first.group!.id)
+      assert.deepStrictEqual(second.group, { ...first.group!, created: false })
+      const other = joined(second.next, new Member(), I.SG_UNCONSTRAINED_GROUP)
+      assert.notStrictEqual(other.group!.id, first.group!.id)
+      assert.isFalse(other.group!.constrained)
+    })
+
+    it("A01: a constrained group takes streams only, and what is unknown is WSAEINVAL", () => {
+      const { group, next } = joined(started(), new Member(), I.SG_CONSTRAINED_GROUP)
+      assert.strictEqual(refused(next, group!.id, datagram), "WSAEINVAL")
+      assert.strictEqual(refused(next, I.SG_CONSTRAINED_GROUP, datagram), "WSAEINVAL")
+      assert.strictEqual(refused(next, I.SG_UNCONSTRAINED_GROUP, datagram), "joined")
+      for (const wanted of [3, -1, 0x7fff, NaN, "1", null, {}, true]) {
+        assert.strictEqual(refused(next, wanted), "WSAEINVAL", String(wanted))
+      }
+    })
+
+    it("A21: a clean-up ends all groups, and their numbers are not given again", () => {
+      const { group, next } = joined(started(), new Member(), I.SG_UNCONSTRAINED_GROUP)
+      const again = I.start("up", 0x0202, I.leave(next))
+      if ("_tag" in again) return assert.fail(again.detail)
+      assert.strictEqual(refused(again.next, group!.id), "WSAEINVAL")
+      assert.isAbove(joined(again.next, new Member(), I.SG_UNCONSTRAINED_GROUP).group!.id, group!.id)
+    })
+
+    const everyone = Array.from({ length: 6 }, () => new Member())
+    const step = Arbitrary.all({
+      who: pick(everyone),
+      does: pick(["create", "create constrained", "join", "join", "join", "part", "part"]),
+      which: pick([0, 1, 2, 3])
+    })
+    it.prop(
+      "A01: a group is there while one of its sockets is",
+      [Arbitrary.array(step, { maxLength: 40 })],
+      ([steps]) => {
+        let state = started()
+        const of = new Map<Member, Group>()
+        const ids: Array<number> = []
+        for (const { does, which, who } of steps) {
+          const mine = of.get(who)
+          if (does === "part") {
+            if (mine === undefined) continue
+            state = I.part(state, who, mine)
+            of.delete(who)
+          } else if (mine === undefined) {
+            const wanted = does === "join"
+              ? ids[which] ?? 0x7fff
+              : does === "create"
+              ? I.SG_UNCONSTRAINED_GROUP
+              : I.SG_CONSTRAINED_GROUP
+            const exists = does !== "join" || Array.from(of.values()).some(({ id }) => id === wanted)
+            const answer = I.join(state, who, stream, wanted)
+            assert.strictEqual("_tag" in answer, !exists)
+            if ("_tag" in answer) continue
+            state = answer.next
+            of.set(who, answer.group!)
+            if (does !== "join") {
+              assert.notInclude(ids, answer.group!.id)
+              ids.push(answer.group!.id)
+            }
+          }
+          for (const group of new Set(of.values())) {
+            const expected = Array.from(of).filter(([, { id }]) => id === group.id).map(([member]) => member)
+            assert.sameMembers(Array.from(I.members(state, group)) as Array<Member>, expected)
+          }
+          assert.strictEqual(HashMap.size(state.groups), new Set(Array.from(of.values(), ({ id }) => id)).size)
+        }
+      },
+      property
+    )
   })
 })

@@ -195,6 +195,7 @@ export const options: ReadonlyArray<string> = [
   "SO_LINGER",
   "SO_RCVTIMEO",
   "SO_SNDTIMEO",
+  "SO_GROUP_PRIORITY",
   "TCP_MAXRTMS",
   "SO_NOSUCH",
   "__proto__",

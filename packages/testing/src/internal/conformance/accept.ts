@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
+import * as World from "../../World.ts"
 import * as F from "./frame.ts"
 
 const { CF_ACCEPT, CF_DEFER, CF_REJECT } = Winsock
@@ -100,6 +101,46 @@ const groups = [
     yield* calling("IPv4", yield* Winsock.getsockname(listener))
     yield* F.equal("SO_GROUP_ID", yield* groupOf((yield* Winsock.accept(listener)).socket), 0)
   }),
+  ...F.each("A14", ["stream", "datagram"], "SO_GROUP_PRIORITY is kept, SO_GROUP_ID is only read", function*(type) {
+    const { SO_GROUP_ID, SO_GROUP_PRIORITY } = SocketOption
+    const s = yield* Winsock.socket({ family: "IPv4", type, group: SG_UNCONSTRAINED_GROUP })
+    yield* F.equal("the priority at first", yield* Winsock.getsockopt(s, SO_GROUP_PRIORITY), 0)
+    for (const value of [7, -7, 0x7fff_ffff, -0x8000_0000]) {
+      yield* Winsock.setsockopt(s, SO_GROUP_PRIORITY, value)
+      yield* F.equal("the priority", yield* Winsock.getsockopt(s, SO_GROUP_PRIORITY), value)
+    }
+    for (const value of [1.5, NaN, Infinity, 0x8000_0000]) {
+      yield* F.fails(`the priority ${value}`, "WSAEINVAL", Winsock.setsockopt(s, SO_GROUP_PRIORITY, value))
+    }
+    const set = (value: unknown) => Winsock.setsockopt(s, SO_GROUP_PRIORITY, F.anything(value))
+    yield* F.fails("a priority that is no number", "WSAEFAULT", set("high"))
+    yield* F.equal("the priority afterwards", yield* Winsock.getsockopt(s, SO_GROUP_PRIORITY), -0x8000_0000)
+    yield* F.fails("the group", "WSAENOPROTOOPT", Winsock.setsockopt(s, F.anything(SO_GROUP_ID), 5))
+    const alone = yield* F.make("IPv4", type)
+    yield* Winsock.setsockopt(alone, SO_GROUP_PRIORITY, 3)
+    yield* F.equal("in no group", yield* Winsock.getsockopt(alone, SO_GROUP_PRIORITY), 3)
+  }),
+  ...F.each(
+    "R20",
+    F.families,
+    "a group QOS counts on the socket that created its group, and on no other",
+    function*(family) {
+      const demanding = { sending: { serviceType: "guaranteed" } } as const
+      const winsock = yield* Winsock.Winsock
+      if (winsock.capabilities({ family, type: "stream", direction: "both" }).reservesQos) {
+        yield* World.notHere(`${winsock.provider} reserves, so a demanding QOS is not refused`)
+      }
+      const { address, socket: listener } = yield* F.listening(family)
+      const creator = yield* Winsock.socket({ family, type: "stream", group: SG_UNCONSTRAINED_GROUP })
+      const refused = Winsock.WSAConnect(creator, address, { gqos: demanding })
+      yield* F.fails("the creator", "WSAEOPNOTSUPP", refused)
+      const member = yield* Winsock.socket({ family, type: "stream", group: yield* groupOf(creator) })
+      yield* Winsock.WSAConnect(member, address, { gqos: demanding })
+      yield* Winsock.WSAConnect(creator, address)
+      yield* Winsock.accept(listener)
+      yield* Winsock.accept(listener)
+    }
+  ),
   ...F.each("E11", F.inet, "the sockets of a constrained group connect to one host", function*(family) {
     const elsewhere = yield* otherHost(family)
     const { address } = yield* F.listening(family)

@@ -798,11 +798,6 @@ const a14 = [
       yield* F.equal("TCP_NODELAY afterwards", yield* Winsock.getsockopt(s, SocketOption.TCP_NODELAY), false)
       yield* F.talk(s, (yield* Winsock.accept(listener)).socket)
     }
-  ),
-  F.later(
-    "A14",
-    "SO_GROUP_ID, SO_GROUP_PRIORITY",
-    "comes with these options"
   )
 ]
 
