@@ -1,5 +1,5 @@
 import { assert } from "@effect/vitest"
-import { Effect, Metric } from "effect"
+import { Effect, Fiber, Metric } from "effect"
 import { setImmediate } from "node:timers/promises"
 import * as v8 from "node:v8"
 import * as vm from "node:vm"
@@ -30,10 +30,14 @@ export const leavingNothing = <A, E, R>(program: Effect.Effect<A, E, R>): Effect
   Effect.gen(function*() {
     const before = resources()
     const fibers = { started: 0, ended: 0 }
-    const answer = yield* Effect.provideService(program, Metric.FiberRuntimeMetrics, {
-      recordFiberStart: () => void fibers.started++,
-      recordFiberEnd: () => void fibers.ended++
-    })
+    const answer = yield* Effect.provideService(
+      Effect.flatMap(Effect.forkChild(program), Fiber.join),
+      Metric.FiberRuntimeMetrics,
+      {
+        recordFiberStart: () => void fibers.started++,
+        recordFiberEnd: () => void fibers.ended++
+      }
+    )
     // 'close' events of Node come in the turn after the last one.
     yield* turns(3)
     for (const [name, count] of Object.entries(resources())) assert.isAtMost(count, before[name] ?? 0, name)
