@@ -10,6 +10,9 @@ const nothing = new Uint8Array(0)
 const smallPiece = 1024
 const blockOfPieces = 8 * 1024
 
+/** Pieces are kept up to this size: a receive that does not say how much it takes gets one whole, without a copy. */
+const largestPiece = 64 * 1024
+
 /** The bytes of a stream, in the pieces in which they came. */
 export class ByteQueue {
   /** How many bytes wait. */
@@ -17,15 +20,43 @@ export class ByteQueue {
   private pieces: Array<Uint8Array> = []
   /** How much of the first piece has been taken. */
   private offset = 0
+  /** The last piece is lent, and not kept yet. */
+  private borrowed = false
 
-  /** Keeps a copy: the bytes are lent (R27). */
-  push(lent: Uint8Array): void {
+  /** Takes in bytes that are lent (R27). What nobody has taken of them is to be kept before they go. */
+  borrow(lent: Uint8Array): void {
+    this.keep()
     // A piece without bytes would be taken as 0 bytes, which is how a stream ends.
+    if (lent.length === 0) return
+    this.length += lent.length
+    this.pieces.push(lent)
+    this.borrowed = true
+  }
+
+  /** Copies what is left of bytes that were borrowed. */
+  keep(): void {
+    if (!this.borrowed) return
+    this.borrowed = false
+    const lent = this.pieces.pop()
+    if (lent === undefined) return
+    let left = lent
+    if (this.pieces.length === 0) {
+      left = lent.subarray(this.offset)
+      this.offset = 0
+    }
+    this.length -= left.length
+    this.push(left)
+  }
+
+  /** Keeps a copy of bytes that are lent. */
+  push(lent: Uint8Array): void {
     if (lent.length === 0) return
     this.length += lent.length
     const last = this.pieces.length - 1
     if (last < 0 || lent.length > smallPiece) {
-      this.pieces.push(new Uint8Array(lent))
+      for (let at = 0; at < lent.length; at += largestPiece) {
+        this.pieces.push(new Uint8Array(lent.subarray(at, at + largestPiece)))
+      }
       return
     }
     // A peer that sends byte by byte would make as many pieces: hundreds of times the memory, and seconds to take them.
@@ -72,11 +103,13 @@ export class ByteQueue {
   take(maximum: number): Uint8Array {
     if (this.length === 0) return nothing
     const piece = this.pieces[0]!
-    if (this.offset === 0 && piece.length <= maximum && piece.length === piece.buffer.byteLength) {
+    const isKept = !this.borrowed || this.pieces.length > 1
+    if (isKept && this.offset === 0 && piece.length <= maximum && piece.length === piece.buffer.byteLength) {
       this.advance(piece, piece.length)
       return piece
     }
-    const taken = piece.slice(this.offset, Math.min(piece.length, this.offset + maximum))
+    // Not `slice`: that of a Buffer, which a provider may lend, makes no copy.
+    const taken = new Uint8Array(piece.subarray(this.offset, Math.min(piece.length, this.offset + maximum)))
     this.advance(piece, taken.length)
     return taken
   }

@@ -857,24 +857,9 @@ export class Socket implements Provider.Sink, Equal.Equal {
     if (lent.length === 0) return this.credit()
     // A10: what comes after the receiving direction was shut is nobody's.
     if ((this.state.shut & SocketState.shutReceive) !== 0) return this.credit()
-    const receiver = this.receivers?.shift()
-    if (receiver === undefined) {
-      queue.push(lent)
-      return this.delivered()
-    }
-    if (receiver.peek || lostRoom(receiver)) {
-      queue.push(lent)
-      return this.handOver(receiver)
-    }
-    // Straight into the hands of the call that waits; only the rest is kept.
-    const length = Math.min(receiver.maximum, lent.length)
-    const head = length === lent.length ? lent : lent.subarray(0, length)
-    let kept = head
-    if (receiver.into !== undefined) receiver.into.set(head)
-    else if (receiver.lend === undefined) kept = new Uint8Array(head)
-    if (length < lent.length) queue.push(lent.subarray(length))
+    // Straight into the hands of those who wait, and of those whom they let receive; only the rest is kept.
+    queue.borrow(lent)
     this.delivering = true
-    receiver.resume(this.received(receiver, kept, length, this.peer()))
     this.wakeReceivers()
     return this.delivered()
   }
@@ -904,6 +889,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
     this.delivering = true
     this.look()
     this.delivering = false
+    this.bytes?.keep()
     return this.credit()
   }
 

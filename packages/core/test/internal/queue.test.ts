@@ -84,6 +84,38 @@ describe("ByteQueue", () => {
     assert.strictEqual(queue.firstSize(), 1)
   })
 
+  it("R27: bytes that are borrowed can be taken as they lie there, and what is left of them is kept as a copy", () => {
+    const queue = new ByteQueue()
+    queue.push(bytes(1))
+    const lent = bytes(2, 3, 4, 5, 6)
+    queue.borrow(lent)
+    assert.strictEqual(queue.length, 6)
+    assert.deepStrictEqual([queue.take(9), queue.lend(1)], [bytes(1), bytes(2)])
+    assert.strictEqual(queue.lend(1).buffer, lent.buffer)
+    const owned = queue.take(1)
+    queue.keep()
+    lent.fill(9)
+    assert.deepStrictEqual([owned, queue.take(9)], [bytes(4), bytes(5, 6)])
+    queue.keep()
+    assert.strictEqual(queue.length, 0)
+  })
+
+  it("R27: a borrowed piece is never handed out to be kept, be it its whole buffer or one whose slice is no copy", () => {
+    for (const lent of [bytes(1, 2, 3), Buffer.from([1, 2, 3])]) {
+      const queue = new ByteQueue()
+      queue.borrow(lent)
+      const [part, rest] = [queue.take(1), queue.take(9)]
+      queue.borrow(lent)
+      const whole = queue.take(9)
+      queue.borrow(lent)
+      queue.clear()
+      queue.keep()
+      assert.strictEqual(queue.length, 0)
+      lent.fill(9)
+      assert.deepStrictEqual([part, rest, whole], [bytes(1), bytes(2, 3), bytes(1, 2, 3)])
+    }
+  })
+
   it("clear leaves nothing, not even the rest of a piece", () => {
     const queue = new ByteQueue()
     queue.push(bytes(1, 2, 3))
@@ -95,20 +127,30 @@ describe("ByteQueue", () => {
   })
 
   const size = Arbitrary.schema(Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 9 })))
-  const steps = Arbitrary.array(Arbitrary.all({ does: pick(["push", "push", "take", "takeInto"]), size }), {
-    maxLength: 40
-  })
+  const steps = Arbitrary.array(
+    Arbitrary.all({ does: pick(["push", "borrow", "borrow", "keep", "take", "takeInto"]), size }),
+    { maxLength: 40 }
+  )
 
   it.prop("A08: gives every byte once, in order, whatever the pieces", [steps], ([steps]) => {
     const queue = new ByteQueue()
     let pushed = 0
     let taken = 0
     const expect = (got: Uint8Array) => {
-      for (const byte of got) assert.strictEqual(byte, taken++ % 256)
+      for (const byte of got) assert.strictEqual(byte, taken++ % 255)
+    }
+    let lent = bytes()
+    const giveBack = () => {
+      queue.keep()
+      lent.fill(255)
     }
     for (const { does, size } of steps) {
-      if (does === "push") queue.push(Uint8Array.from({ length: size }, () => pushed++ % 256))
-      else if (does === "take") {
+      if (does === "keep") giveBack()
+      else if (does === "push" || does === "borrow") {
+        giveBack()
+        lent = Uint8Array.from({ length: size }, () => pushed++ % 255)
+        queue[does](lent)
+      } else if (does === "take") {
         const got = queue.take(size)
         assert.isAtMost(got.length, size)
         if (size > 0 && taken < pushed) assert.isAbove(got.length, 0)
