@@ -79,13 +79,20 @@ const isWritable = (state: SocketState, { room }: Standing): boolean => {
 // Network events
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** Whether the last attempt came to an end of its own, and was not given up. An accepted socket has made none. */
+const attemptIsOver = ({ cold, kind, phase }: SocketState): boolean => {
+  // A connect of a datagram socket is over at once, and stays so when the peer is dissolved.
+  if (kind.type === "datagram" || phase._tag === "Connected") return true
+  if (phase._tag === "Broken" && phase.was !== undefined) return true
+  return phase._tag !== "Connecting" && cold.lastFailure !== undefined
+}
+
 /** The events whose condition holds. */
 const conditions = (state: SocketState, standing: Standing, door: Selection["door"]): number => {
-  const { cold, kind, phase } = state
+  const { kind, phase } = state
   const tag = phase._tag
   if (tag === "Closed") return 0
   const datagram = kind.type === "datagram"
-  const connected = tag === "Connected" || (tag === "Broken" && phase.was !== undefined)
   let events = 0
   if (standing.buffered || (datagram && tag === "Broken")) events |= FD_READ
   if ((tag === "Connected" || (datagram && tag === "Bound")) && standing.room && (state.shut & shutSend) === 0) {
@@ -94,10 +101,7 @@ const conditions = (state: SocketState, standing: Standing, door: Selection["doo
   // A datagram socket without an address: a message says that a send is possible, an event object does not.
   if (datagram && tag === "Fresh" && door === "async" && (state.shut & shutSend) === 0) events |= FD_WRITE
   if (tag === "Listening" && standing.waiting) events |= FD_ACCEPT
-  // An accepted socket is connected and has made no attempt.
-  if (state.attempts > 0 && (connected || (tag !== "Connecting" && cold.lastFailure !== undefined))) {
-    events |= FD_CONNECT
-  }
+  if (state.attempts > 0 && attemptIsOver(state)) events |= FD_CONNECT
   if (!datagram && (tag === "Broken" || (tag === "Connected" && state.ended && !standing.buffered))) events |= FD_CLOSE
   return events
 }

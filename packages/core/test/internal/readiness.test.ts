@@ -176,7 +176,13 @@ describe("readiness", () => {
       ["a bound one", udp.bound, idle, "FD_WRITE", "FD_WRITE"],
       ["a datagram", udp.bound, bytes, "FD_READ FD_WRITE", "FD_READ FD_WRITE"],
       ["a connected one", udp.connected, idle, "FD_WRITE FD_CONNECT", "FD_WRITE"],
-      ["a dissolved one", dissolved(udp.connected), idle, "FD_WRITE", "FD_WRITE"],
+      [
+        "a dissolved one, whose connect nobody has been told of",
+        dissolved(udp.connected),
+        idle,
+        "FD_WRITE FD_CONNECT",
+        "FD_WRITE"
+      ],
       ["a datagram socket whose sending is shut down", shut(udp.fresh, "send"), idle, "", ""],
       ["a datagram socket that broke", broken(udp.bound), idle, "FD_READ", "FD_READ"],
       ["a closed one", closed, idle, "", ""]
