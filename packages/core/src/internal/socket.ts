@@ -657,6 +657,8 @@ export class Socket implements Provider.Sink, Equal.Equal {
   }
 
   incoming(request: Provider.Incoming): void {
+    // Those in front that have gone make room. To look at all of them for each caller would cost too much.
+    this.hasCaller()
     const waiting = (this.requests?.length ?? 0) + (this.considered?.size ?? 0)
     if (!SocketState.holdsCaller(this.state, waiting)) return request.reject()
     ;(this.requests ??= []).push(request)
