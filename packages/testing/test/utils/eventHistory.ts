@@ -31,7 +31,6 @@ const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(re
 
 const begin = <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.forkScoped(call, { startImmediately: true })
 
-const stream = { family: "IPv4", type: "stream" } as const
 const datagram = { family: "IPv4", type: "datagram" } as const
 
 const tagOf = <A, E extends { readonly _tag: string }, R>(
@@ -43,6 +42,19 @@ const tagOf = <A, E extends { readonly _tag: string }, R>(
 // ---------------------------------------------------------------------------------------------------------------------
 
 type Door = "event" | "async" | "none"
+
+/** Where the histories take place. */
+export interface Place {
+  readonly family: SocketAddress.Family
+  /** An address to bind. */
+  readonly local: () => SocketAddress.Input
+  /** How often the event loop turns before nothing more is expected to come. */
+  readonly turns: number
+  /** A peer can reset. */
+  readonly resets: boolean
+  /** A connection that is full stays so: of TCP nobody can say that, live. */
+  readonly fills: boolean
+}
 
 /** One of the three sockets, with those around it. */
 interface Lane {
@@ -60,8 +72,7 @@ interface Lane {
   readonly event: Winsock.WSAEvent
   readonly asked: Model.Asked
   readonly messages: Array<string>
-  /** How often the event loop turns before nothing more is expected to come. */
-  readonly turns: number
+  readonly place: Place
   waiting: { readonly sets: ReadonlyArray<string>; readonly fiber: Fiber.Fiber<Winsock.Selected, unknown> } | undefined
 }
 
@@ -103,7 +114,7 @@ const agree = (lane: Lane, facts: Model.Facts, story: () => string) =>
     const wanted = expected(lane, facts)
     const deadline = Date.now() + patience
     while (JSON.stringify(yield* observe(lane, facts)) !== JSON.stringify(wanted) && Date.now() < deadline) yield* turn
-    for (let i = 0; i < lane.turns; i++) yield* turn
+    for (let i = 0; i < lane.place.turns; i++) yield* turn
     assert.deepStrictEqual(yield* observe(lane, facts), wanted, story())
   })
 
@@ -128,6 +139,8 @@ interface Step {
   readonly facts?: (facts: Model.Facts) => void
   /** FD_WRITE may be told meanwhile, and select may see room. */
   readonly unsteady?: boolean
+  /** Not every place can do it. */
+  readonly needs?: "resets" | "fills"
 }
 
 const ask = (lane: Lane, door: "event" | "async", mask: ReadonlyArray<Model.Event>, facts: Model.Facts): Making<void> =>
@@ -192,18 +205,17 @@ const connectTo = (lane: Lane, target: Winsock.Socket, code: string): Making<voi
 const sendAll = (lane: Lane): Making<void> =>
   Effect.gen(function*() {
     const bytes = new Uint8Array(64 * 1024)
-    for (let full = 0; full < 5;) {
+    // Both stacks go on taking for a while.
+    for (let turns = 0; turns < 20; turns++) {
       const sent = yield* Effect.match(Winsock.send(lane.socket, bytes), {
         onSuccess: (length) => length,
         onFailure: (error) => assert.strictEqual(error._tag, "WSAEWOULDBLOCK")
       })
       if (typeof sent === "number") {
         lane.unread += sent
-        continue
+        turns = 0
       }
-      // Both stacks go on taking for a while.
       yield* turn
-      full = (yield* setsNow(lane, ["write"], 0)).length === 0 ? full + 1 : 0
     }
     // Whatever was told of room meanwhile is history; this is what is told from here on.
     for (let i = lane.messages.length - 1; i >= lane.asked.posted.length; i--) {
@@ -290,7 +302,8 @@ const streamSteps = (dice: Dice, facts: Model.Facts): ReadonlyArray<Step> => {
       steps.push({
         name: "peer resets",
         run: (lane) => reset(lane.peer!),
-        facts: (facts) => void (facts.reset = true)
+        facts: (facts) => void (facts.reset = true),
+        needs: "resets"
       })
     }
   }
@@ -314,7 +327,8 @@ const streamSteps = (dice: Dice, facts: Model.Facts): ReadonlyArray<Step> => {
         name: "send until there is no room",
         run: sendAll,
         facts: (facts) => void (facts.full = true),
-        unsteady: true
+        unsteady: true,
+        needs: "fills"
       }
       steps.push(fills, {
         name: "shutdown send",
@@ -339,7 +353,7 @@ const listenerSteps = (dice: Dice, facts: Model.Facts): ReadonlyArray<Step> => {
     name: "a caller",
     run: (lane) =>
       Effect.gen(function*() {
-        const s = yield* Winsock.socket(stream)
+        const s = yield* Winsock.socket({ family: lane.place.family, type: "stream" })
         yield* Winsock.WSAConnect(s, yield* Winsock.getsockname(lane.socket))
         lane.callers.push(s)
       }),
@@ -369,7 +383,8 @@ const listenerSteps = (dice: Dice, facts: Model.Facts): ReadonlyArray<Step> => {
   const leaves: Step = {
     name: `caller ${index} leaves`,
     run: (lane) => reset(lane.callers.splice(index, 1)[0]!),
-    facts: (facts) => void facts.callers--
+    facts: (facts) => void facts.callers--,
+    needs: "resets"
   }
   return [
     accept,
@@ -430,7 +445,7 @@ const datagramSteps = (dice: Dice, facts: Model.Facts): ReadonlyArray<Step> => {
         const port = SocketAddress.portOf(yield* Winsock.getsockname(lane.socket))
         yield* Winsock.sendto(lane.peer!, new Uint8Array(length), `127.0.0.1:${port}`)
         // How many wait cannot be seen; so nothing else is done before this one has come.
-        if (first !== undefined) { for (let i = 0; i < 3 * lane.turns; i++) yield* turn }
+        if (first !== undefined) { for (let i = 0; i < 3 * lane.place.turns; i++) yield* turn }
       }),
     facts: (facts) => void facts.datagrams.push(length)
   }
@@ -443,22 +458,23 @@ const stepsOf = { stream: streamSteps, listener: listenerSteps, datagram: datagr
 // Histories
 // ---------------------------------------------------------------------------------------------------------------------
 
-const bound = Effect.gen(function*() {
-  const s = yield* Winsock.socket(stream)
-  yield* Winsock.bind(s, "127.0.0.1:0")
-  return s
-})
+const bound = ({ family, local }: Place) =>
+  Effect.gen(function*() {
+    const s = yield* Winsock.socket({ family, type: "stream" })
+    yield* Winsock.bind(s, local())
+    return s
+  })
 
-const listening = Effect.tap(bound, (s) => Winsock.listen(s))
+const listening = (place: Place) => Effect.tap(bound(place), (s) => Winsock.listen(s))
 
 /** How a history begins. */
 const beginnings = ["fresh", "fresh", "fresh", "accepted", "listener", "datagram"] as const
 
-const makeLane = (how: (typeof beginnings)[number], door: Door, turns: number): Making<Lane> =>
+const makeLane = (how: (typeof beginnings)[number], door: Door, place: Place): Making<Lane> =>
   Effect.gen(function*() {
     const around = {
       door,
-      turns,
+      place,
       event: yield* Winsock.WSACreateEvent,
       asked: new Model.Asked(),
       messages: [],
@@ -471,7 +487,7 @@ const makeLane = (how: (typeof beginnings)[number], door: Door, turns: number): 
     }
     switch (how) {
       case "listener": {
-        const socket = yield* listening
+        const socket = yield* listening(place)
         yield* Winsock.ioctlsocket(socket, "FIONBIO", true)
         return { ...around, socket }
       }
@@ -483,9 +499,9 @@ const makeLane = (how: (typeof beginnings)[number], door: Door, turns: number): 
         return { ...around, socket, peer }
       }
       default: {
-        const listener = yield* listening
-        const dead = yield* bound
-        let socket = yield* Winsock.socket(stream)
+        const listener = yield* listening(place)
+        const dead = yield* bound(place)
+        let socket = yield* Winsock.socket({ family: place.family, type: "stream" })
         let peer: Winsock.Socket | undefined
         if (how === "accepted") {
           peer = socket
@@ -512,7 +528,7 @@ const beginWaiting = (lane: Lane, facts: Model.Facts): Making<void> =>
 export const play = (
   seed: number,
   length: number,
-  turns: number
+  place: Place
 ): Effect.Effect<void, { readonly _tag: string }, Winsock.Winsock> =>
   Effect.gen(function*() {
     const dice = new Dice(seed)
@@ -520,14 +536,14 @@ export const play = (
     const facts = Model.newFacts(how === "listener" || how === "datagram" ? how : "stream")
     facts.connected = how === "accepted"
     const lanes = [
-      yield* makeLane(how, "event", turns),
-      yield* makeLane(how, "async", turns),
-      yield* makeLane(how, "none", turns)
+      yield* makeLane(how, "event", place),
+      yield* makeLane(how, "async", place),
+      yield* makeLane(how, "none", place)
     ]
     const done: Array<string> = [`seed ${seed}: ${how}`]
     const story = (lane: Lane) => () => `${done.join("; ")} [asked by ${lane.door}]`
     for (let i = 0; i < length; i++) {
-      const own = stepsOf[facts.kind](dice, facts)
+      const own = stepsOf[facts.kind](dice, facts).filter(({ needs }) => needs === undefined || place[needs])
       // Asking comes first, or else most of it would be about what nobody asked for.
       const step = dice.pick(i === 0 || dice.below(100) < 35 ? asking(dice, facts) : own)
       done.push(step.name)
@@ -549,7 +565,7 @@ export const play = (
       yield* enumerate(lane, true)
       yield* Winsock.closesocket(lane.socket)
       lane.asked.door = "none"
-      for (let i = 0; i < turns; i++) yield* turn
+      for (let i = 0; i < place.turns; i++) yield* turn
       assert.deepStrictEqual(lane.messages, lane.asked.posted, story(lane)())
     }
   }).pipe(Effect.scoped)
