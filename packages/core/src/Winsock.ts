@@ -1040,7 +1040,7 @@ export const listen = (s: Socket, backlog: number = 128): Effect.Effect<void, Ws
  * A blocking listener waits for one; a non-blocking one fails with WSAEWOULDBLOCK. Callers that have gone meanwhile are
  * skipped. The new socket has the listener's options and is blocking as it is. Fails with WSAEINVAL on a socket that
  * does not listen, WSAEOPNOTSUPP on a datagram one, WSAEINTR when the listener is closed meanwhile, WSAEMFILE or
- * WSAENOBUFS where there is no room for one more (A06).
+ * WSAENOBUFS where there is no room for one more, who then waits on (A06).
  *
  * **Gotchas**
  *
@@ -1175,8 +1175,8 @@ export type ConditionAnswer = typeof CF_ACCEPT | typeof CF_REJECT | typeof CF_DE
  * - Any other answer, callee data that is too long, or an unknown group fails with WSAEINVAL, and the caller waits on.
  *
  * A condition that fails or is interrupted leaves the caller waiting, and its failure is that of this call. A caller that
- * has gone while the condition ran gives WSAEACCES; a listener that was closed meanwhile WSAEINTR. Everything else is as
- * in {@link accept}. Without a condition it is {@link accept}.
+ * has gone while the condition ran gives WSAEACCES; closing the listener meanwhile interrupts the condition, and gives
+ * WSAEINTR. Everything else is as in {@link accept}. Without a condition it is {@link accept}.
  *
  * **Gotchas**
  *
