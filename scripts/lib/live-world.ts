@@ -277,7 +277,32 @@ export const fewDescriptors: World.Making<World.Instance> = Effect.gen(function*
 
 // --- the world -------------------------------------------------------------------------------------------------------
 
-const noBreaking = (code: WsaError.Code) => World.notHere(`nothing on this machine breaks a connection with ${code}`)
+const noResets = `table inet quiet {
+  chain output { type filter hook output priority 0; tcp flags & rst == rst drop; }
+}`
+
+/** What the kernel itself can do to both ends of a connection at once. */
+const breaking = (code: WsaError.Code) => {
+  if (code !== "WSAECONNABORTED") {
+    const other = code === "WSAETIMEDOUT" ? "shown there, one end at a time" : "Linux never says it"
+    return World.notHere(`no connection of a live peer breaks with ${code} here: docs/causes.md (${other})`)
+  }
+  if (!inNamespace() || !works("ss", ["-V"]) || !works("nft", ["-v"])) {
+    return World.notHere("needs a network of its own, `ss` (iproute2) and `nft` (nftables)")
+  }
+  return Effect.succeed((address: Address) =>
+    Effect.suspend(() => {
+      const port = SocketAddress.portOf(address)
+      // The end that is destroyed first would reset the other one before its turn comes.
+      childProcess.execFileSync("nft", ["-f", "-"], { input: noResets })
+      // Not the listener, which has the port too.
+      const ends = ["state", "established", `( sport = :${port} or dport = :${port} )`]
+      const destroyed = childProcess.execFileSync("ss", ["--no-header", "--kill", ...ends]).toString().trim()
+      childProcess.execFileSync("nft", ["delete", "table", "inet", "quiet"])
+      return destroyed === "" ? World.notHere("this kernel destroys no connections (ss -K)") : Effect.void
+    })
+  )
+}
 
 /** The live provider, in the world as it is, or in a namespace of its own where this process has one. */
 export const layer = (): Layer.Layer<Winsock.Winsock | World.World, WsaError.WSAStartupError> =>
@@ -299,7 +324,7 @@ export const layer = (): Layer.Layer<Winsock.Winsock | World.World, WsaError.WSA
             ),
         taken,
         crashing,
-        breaking: (_family, code) => noBreaking(code),
+        breaking: (_family, code) => breaking(code),
         networkDown: World.notHere("Node cannot tell whether the network is up: this provider always says it is"),
         fewDescriptors,
         carrying: World.notHere("Node's sockets carry no data along with a connect")

@@ -116,7 +116,7 @@ export interface Shape {
   readonly breaking: (
     family: SocketAddress.Family,
     code: WsaError.Code
-  ) => Making<(address: SocketAddress.SocketAddress) => Effect.Effect<void>>
+  ) => Making<(address: SocketAddress.SocketAddress) => Effect.Effect<void, NotHere>>
   /** Takes the network down until the scope ends. */
   readonly networkDown: Making<void>
   /** A start-up in a world that has two ephemeral ports. Port 20000 is not among them and is free. */
