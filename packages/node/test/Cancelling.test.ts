@@ -125,6 +125,37 @@ describe("what ends a call that waits", () => {
       yield* Winsock.closesocket(s)
       assert.strictEqual((yield* Fiber.join(first)) + (yield* Fiber.join(second)), 1)
     })))
+
+  it.live("A11, A20: whoever sees its messages end, since the socket was closed, finds the address of it free", () =>
+    run(Effect.gen(function*() {
+      const { at, s } = yield* bound
+      const messages = yield* Winsock.WSAAsyncSelect(s, NetworkEvent.FD_READ)
+      const next = yield* Winsock.socket(datagram)
+      const binding = yield* begin(Effect.andThen(Stream.runDrain(messages), Winsock.bind(next, at)))
+      yield* Winsock.closesocket(s)
+      yield* Fiber.join(binding)
+    })))
+
+  it.live("A08, A20: a receive that is interrupted by whom it tells of more bytes has taken nothing", () =>
+    run(Effect.gen(function*() {
+      const listener = yield* Winsock.socket(stream)
+      yield* Winsock.bind(listener, "127.0.0.1:0")
+      yield* Winsock.listen(listener)
+      const client = yield* Winsock.socket(stream)
+      yield* Winsock.WSAConnect(client, yield* Winsock.getsockname(listener))
+      const { socket: server } = yield* Winsock.accept(listener)
+      yield* Winsock.send(server, new Uint8Array([1, 2]))
+      yield* turns(2)
+      const pull = yield* Stream.toPull(yield* Winsock.WSAAsyncSelect(client, NetworkEvent.FD_READ))
+      yield* pull
+      let got = 0
+      const receiving = yield* Effect.forkChild(
+        Effect.uninterruptibleMask((restore) => Effect.map(restore(Winsock.recv(client, 1)), () => void got++))
+      )
+      yield* begin(Effect.andThen(pull, Fiber.interrupt(receiving)))
+      yield* Fiber.await(receiving)
+      assert.deepStrictEqual(Array.from(yield* Winsock.recv(client)), got === 0 ? [1, 2] : [2])
+    })))
 })
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as NetworkEvent from "../NetworkEvent.ts"
 import * as WsaError from "../WsaError.ts"
 import type { Instance, Resume } from "./instance.ts"
@@ -18,6 +19,13 @@ export interface Target {
   /** The socket was closed, or tells someone else. */
   readonly detach: (socket: Socket) => void
 }
+
+/**
+ * Whoever is told by what a call has done goes on after that call: it may interrupt the fiber of the call, and what the
+ * call has taken and not yet answered would be lost.
+ */
+const afterCall = <A, E>(answer: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Fiber.getCurrent() === undefined ? answer : Effect.flatMap(Effect.yieldNow, () => answer)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Event objects
@@ -101,7 +109,7 @@ export const waitForEvents = (
     const answer = look()
     if (answer === undefined) return
     leave()
-    resume(answer)
+    resume(afterCall(answer))
   }
   for (const event of events) event.waiters.add(waiter)
   return Effect.sync(leave)
@@ -153,10 +161,12 @@ const inOrder = [
   NetworkEvent.FD_GROUP_QOS
 ] as const
 
-/** Messages in the order in which their sockets became ready; what nobody fetches stays one bit of its socket. */
+/** Messages in the order in which their sockets became ready; what nobody waits for stays one bit of its socket. */
 export class Mailbox implements Target {
   private readonly ready = new Set<Socket>()
   private readonly attached = new Set<Socket>()
+  /** Messages for a reader that has been woken. */
+  private posted: Array<NetworkEvent.NetworkMessage<Socket>> = []
   /** The stream may be run more than once at a time. */
   private readers: Array<Resume> = []
 
@@ -183,15 +193,14 @@ export class Mailbox implements Target {
 
   private wake(): void {
     const readers = this.readers
+    if (readers.length === 0) return
     this.readers = []
-    for (const reader of readers) reader(this.pull)
+    this.post()
+    for (const reader of readers) reader(afterCall(this.pull))
   }
 
-  readonly pull: Effect.Effect<
-    readonly [NetworkEvent.NetworkMessage<Socket>, ...Array<NetworkEvent.NetworkMessage<Socket>>],
-    Cause.Done
-  > = Effect.suspend(() => {
-    const messages: Array<NetworkEvent.NetworkMessage<Socket>> = []
+  /** What has been recorded becomes messages. They are told even if their sockets are closed before someone reads. */
+  private post(): void {
     for (const socket of this.ready) {
       const { closeFailure, connectFailure, recorded } = socket.fetchEvents("async")
       const errors = errorsOf(socket, { closeFailure, connectFailure })
@@ -202,18 +211,26 @@ export class Mailbox implements Target {
           : event === NetworkEvent.FD_CLOSE
           ? errors.FD_CLOSE
           : undefined
-        messages.push({ socket, event, error })
+        this.posted.push({ socket, event, error })
       }
     }
     this.ready.clear()
-    const [first, ...others] = messages
+  }
+
+  readonly pull: Effect.Effect<
+    readonly [NetworkEvent.NetworkMessage<Socket>, ...Array<NetworkEvent.NetworkMessage<Socket>>],
+    Cause.Done
+  > = Effect.suspend(() => {
+    this.post()
+    const [first, ...others] = this.posted
+    this.posted = []
     if (first !== undefined) return Effect.succeed([first, ...others])
     if (this.attached.size === 0) return Cause.done()
     return this.awaitMessage
   })
 
   private readonly awaitMessage: typeof this.pull = Effect.callback((resume) => {
-    if (this.ready.size > 0 || this.attached.size === 0) return resume(this.pull)
+    if (this.ready.size > 0 || this.posted.length > 0 || this.attached.size === 0) return resume(this.pull)
     const reader = resume as Resume
     this.readers.push(reader)
     return Effect.sync(() => {
@@ -251,11 +268,11 @@ export class Selecting {
     if (socket.state.phase._tag !== "Closed" && (socket.readiness() & interest) === 0) return
     this.leave()
     // A17: whoever only waits for an exception learns of a socket that was closed so (E3 of what Windows does).
-    this.resume(
+    this.resume(afterCall(
       socket.state.phase._tag === "Closed" && interest === Readiness.exceptional
         ? socket.refuse("select", "WSAENOTSOCK", "request")
         : this.answer()
-    )
+    ))
   }
 
   private leave(): void {

@@ -1158,7 +1158,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
     this.messages?.clear()
     for (const request of [...requests, ...this.considered?.keys() ?? []]) request.reject()
     this.considered = undefined
-    this.target?.detach(this)
+    const target = this.target
     this.target = undefined
     this.part()
     if (command.linger > 0) {
@@ -1171,6 +1171,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
       )
     }
     for (const sending of sendings) sending(Provider.failure("WSAEINTR"))
+    target?.detach(this)
     this.look()
   }
 

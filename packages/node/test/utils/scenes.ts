@@ -1,7 +1,7 @@
 /**
  * Every call that can wait, each in a scene of its own: a call that waits, and what ends it.
  */
-import { NetworkEvent, SocketAddress, Winsock } from "@effect-winsock/core"
+import { NetworkEvent, SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
 import { assert } from "@effect/vitest"
 import { type Context, Effect, Fiber, Random, type Scope, Stream } from "effect"
 import { mkdirSync } from "node:fs"
@@ -98,7 +98,7 @@ const receiving = (
     blocks: true,
     ends: true,
     make: (world) =>
-      Effect.map(pair(world), ({ peer, s }) => ({
+      Effect.map(Effect.tap(pair(world), ({ s }) => perhapsLimited(s, SocketOption.SO_RCVTIMEO)), ({ peer, s }) => ({
         call: call(s),
         close: Winsock.closesocket(s),
         satisfy: Winsock.send(peer, new Uint8Array([1])),
@@ -112,13 +112,16 @@ const receiving = (
     blocks: true,
     ends: true,
     make: (world) =>
-      Effect.map(datagrams(world), ({ at, peer, s }) => ({
-        call: call(s),
-        close: Winsock.closesocket(s),
-        satisfy: Winsock.sendto(peer, new Uint8Array([1]), at),
-        after: (satisfied, taken) =>
-          nothingLost(s, (bytes) => Winsock.sendto(peer, bytes, at))(satisfied, taken && takes)
-      }))
+      Effect.map(
+        Effect.tap(datagrams(world), ({ s }) => perhapsLimited(s, SocketOption.SO_RCVTIMEO)),
+        ({ at, peer, s }) => ({
+          call: call(s),
+          close: Winsock.closesocket(s),
+          satisfy: Winsock.sendto(peer, new Uint8Array([1]), at),
+          after: (satisfied, taken) =>
+            nothingLost(s, (bytes) => Winsock.sendto(peer, bytes, at))(satisfied, taken && takes)
+        })
+      )
   }
 ]
 
@@ -134,7 +137,7 @@ const connecting = (
   interrupts: true,
   blocks: true,
   make: (world) =>
-    Effect.map(socketOf(world.mine, tcp), (s) => ({
+    Effect.map(Effect.tap(socketOf(world.mine, tcp), (s) => perhapsLimited(s, SocketOption.TCP_MAXRTMS)), (s) => ({
       call: call(s, world),
       close: Winsock.closesocket(s),
       satisfy: Effect.void,
@@ -173,6 +176,13 @@ const accepting = (
       }
     })
 })
+
+/** Half of the calls have a time-out, which is not to outlive them. */
+const perhapsLimited = (s: Winsock.Socket, option: SocketOption.Settable<number>) =>
+  Effect.flatMap(
+    Random.nextBoolean,
+    (limits) => limits ? Winsock.setsockopt(s, option, 3_600_000) : Effect.void
+  )
 
 const moment = Effect.gen(function*() {
   for (let i = yield* Random.nextIntBetween(0, 2); i > 0; i--) yield* Effect.promise(() => Promise.resolve())
@@ -237,6 +247,7 @@ export const situations: ReadonlyArray<Situation> = [
     make: (world) =>
       Effect.gen(function*() {
         const { peer, s } = yield* pair(world)
+        yield* perhapsLimited(s, SocketOption.SO_SNDTIMEO)
         if (behind) yield* begin(Effect.exit(Winsock.send(s, world.many)))
         const buffer = new Uint8Array(65_536)
         return {
