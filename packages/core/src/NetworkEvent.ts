@@ -12,6 +12,8 @@
  * | FD_CONNECT | an attempt is over, with its code | the next attempt |
  * | FD_CLOSE | the peer has ended and everything has been received, or the connection broke, with its code | nothing |
  *
+ * A call enables its event whatever came of it: also a receive that failed, or that only looked (MSG_PEEK).
+ *
  * FD_OOB, FD_QOS and FD_GROUP_QOS can be asked for. Nothing tells them: there are no out-of-band bytes, and no provider
  * changes a quality of service by itself.
  *

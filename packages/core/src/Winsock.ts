@@ -2174,8 +2174,8 @@ export const WSAWaitForMultipleEvents = (
  *
  * `events` are constants of `NetworkEvent` joined with `|`; 0 asks for none any more, and needs no event object. The socket
  * becomes non-blocking, and stays so. The call takes the place of an earlier one, and of a {@link WSAAsyncSelect}, whose
- * stream ends. What has come to hold before is recorded at once, FD_CONNECT too; what was fetched already is not recorded
- * again before the call that re-enables it. Accepted sockets inherit it (A06).
+ * stream ends. It clears the record. What has come to hold before is recorded at once, FD_CONNECT too; what was fetched
+ * already is not recorded again before the call that re-enables it. Accepted sockets inherit it (A06).
  *
  * Fails with WSAEINVAL for unknown events, or an event object that is missing or closed.
  *
@@ -2219,8 +2219,8 @@ export const WSAEventSelect = (
  *
  * **Details**
  *
- * An event object that is handed in is reset in the same step, so that nothing is lost in between. Fails with
- * WSA_INVALID_HANDLE where it is closed.
+ * An event object that is handed in is reset in the same step, so that nothing is lost in between. Messages of a
+ * {@link WSAAsyncSelect} are not among what it gives. Fails with WSA_INVALID_HANDLE where the event object is closed.
  *
  * **Example** (Asking a fresh socket)
  *
@@ -2268,7 +2268,8 @@ export const WSAEnumNetworkEvents = (
  * The call asks at once; the stream gives each event as one message, and is to be run once. An event is not told again
  * before the call that re-enables it, nor while its message has not been read, so nothing piles up. The socket becomes
  * non-blocking. The call takes the place of an earlier one, whose stream ends, and of a {@link WSAEventSelect}. What holds
- * already is told at once, but for an FD_CONNECT of before. Messages of accepted sockets come in the same stream (A06).
+ * already is told at once, but for an FD_CONNECT of before. Of events that come together FD_CONNECT is told first, FD_CLOSE
+ * last. Messages of accepted sockets come in the same stream (A06).
  *
  * The stream ends when the socket, and every one that was accepted from it, is closed or tells someone else; after a close
  * no message of the socket comes any more. When the scope ends no events are asked for any more. Fails with WSAEINVAL for

@@ -1,4 +1,5 @@
 import {
+  NetworkEvent,
   type ProtocolInfo,
   type Qos,
   type SocketAddress,
@@ -6,13 +7,14 @@ import {
   Winsock,
   type WsaError
 } from "@effect-winsock/core"
-import { Effect, type Scope } from "effect"
+import { Effect, type Option, type Scope, type Stream } from "effect"
 import { describe, expect, it } from "tstyche"
 
 declare const hole: <A>() => A
 
 const s = hole<Winsock.Socket>()
 const bytes = hole<Uint8Array>()
+const event = hole<Winsock.WSAEvent>()
 
 describe("Winsock", () => {
   it("gives each call the failures of its row, and no requirement beside the socket", () => {
@@ -109,6 +111,60 @@ describe("Winsock", () => {
       Effect.Effect<Winsock.Accepted, WsaError.ErrorOf<"accept">, Scope.Scope>
     >()
     expect(Effect.runPromise).type.not.toBeCallableWith(Effect.scoped(made))
+  })
+
+  it("gives the calls that ask for readiness the failures of their rows, and no requirement beside what they are given", () => {
+    expect(Winsock.select({ read: [s], timeout: "1 second" })).type.toBe<
+      Effect.Effect<Winsock.Selected, WsaError.ErrorOf<"select">>
+    >()
+    expect(Winsock.WSASetEvent(event)).type.toBe<Effect.Effect<void, WsaError.ErrorOf<"WSASetEvent">>>()
+    expect(Winsock.WSAResetEvent(event)).type.toBe<Effect.Effect<void, WsaError.ErrorOf<"WSAResetEvent">>>()
+    expect(Winsock.WSACloseEvent(event)).type.toBe<Effect.Effect<void, WsaError.ErrorOf<"WSACloseEvent">>>()
+    expect(Winsock.WSAWaitForMultipleEvents([event], { waitAll: true, timeout: 5 })).type.toBe<
+      Effect.Effect<Option.Option<number>, WsaError.ErrorOf<"WSAWaitForMultipleEvents">>
+    >()
+    expect(Winsock.WSAEventSelect(s, event, NetworkEvent.FD_READ)).type.toBe<
+      Effect.Effect<void, WsaError.ErrorOf<"WSAEventSelect">>
+    >()
+    expect(Winsock.WSAEnumNetworkEvents(s, event)).type.toBe<
+      Effect.Effect<NetworkEvent.NetworkEvents, WsaError.ErrorOf<"WSAEnumNetworkEvents">>
+    >()
+  })
+
+  it("requires the layer and a scope to make an event object, and a scope to be told by messages", () => {
+    expect(Winsock.WSACreateEvent).type.toBe<
+      Effect.Effect<Winsock.WSAEvent, WsaError.ErrorOf<"WSACreateEvent">, Winsock.Winsock | Scope.Scope>
+    >()
+    expect(Winsock.WSAAsyncSelect(s, NetworkEvent.FD_READ)).type.toBe<
+      Effect.Effect<
+        Stream.Stream<NetworkEvent.NetworkMessage<Winsock.Socket>>,
+        WsaError.ErrorOf<"WSAAsyncSelect">,
+        Scope.Scope
+      >
+    >()
+    expect(Effect.runPromise).type.not.toBeCallableWith(Effect.scoped(Winsock.WSACreateEvent))
+  })
+
+  it("lets nobody catch what waiting for readiness cannot end with", () => {
+    expect<Extract<WsaError.ErrorOf<"select">["_tag"], "WSAETIMEDOUT" | "WSAEWOULDBLOCK">>().type.toBe<never>()
+    expect<Extract<WsaError.ErrorOf<"WSAWaitForMultipleEvents">["_tag"], "WSAETIMEDOUT" | "WSAEINVAL">>()
+      .type.toBe<never>()
+    const refused = () => Effect.succeed(1)
+    expect(Effect.catchTag).type.toBeCallableWith(Winsock.select({ read: [s] }), "WSAENOTSOCK", refused)
+    expect(Effect.catchTag).type.not.toBeCallableWith(Winsock.select({ read: [s] }), "WSAETIMEDOUT", refused)
+  })
+
+  it("tells an attempt's failures with FD_CONNECT, and a connection's with FD_CLOSE", () => {
+    expect<Required<NetworkEvent.Errors>["FD_CONNECT"]>().type.toBe<WsaError.ErrorOf<"connectResult">>()
+    expect<Required<NetworkEvent.Errors>["FD_CLOSE"]>().type.toBe<WsaError.ErrorOf<"recv">>()
+    expect<keyof NetworkEvent.Errors>().type.toBe<"FD_CONNECT" | "FD_CLOSE">()
+  })
+
+  it("waits for sockets and event objects, and takes neither for the other", () => {
+    expect(Winsock.select).type.not.toBeCallableWith({ read: [event] })
+    expect(Winsock.WSAWaitForMultipleEvents).type.not.toBeCallableWith([s])
+    expect(Winsock.WSAEventSelect).type.toBeCallableWith(s, null, 0)
+    expect(Winsock.WSAEventSelect).type.not.toBeCallableWith(s, event, "FD_READ")
   })
 
   it("gives WSAAccept the failures and the needs of its condition", () => {
