@@ -323,4 +323,14 @@ describe("socket groups", () => {
       }
       assert.strictEqual((yield* Effect.flip(Winsock.socket({ ...stream, group })))._tag, "WSAEINVAL")
     })))
+
+  it.live("A19: event objects too are equal to themselves alone", () =>
+    run(Effect.gen(function*() {
+      const events = yield* Effect.forEach([1, 2, 3], () => Winsock.WSACreateEvent)
+      assert.isFalse(Equal.equals(events[0], events[1]))
+      assert.strictEqual(HashSet.size(HashSet.fromIterable(events)), 3)
+      const set = HashSet.fromIterable(events)
+      yield* Winsock.WSASetEvent(events[0]!)
+      assert.isTrue(HashSet.has(set, events[0]!))
+    })))
 })

@@ -3,7 +3,9 @@
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Fiber from "effect/Fiber"
+import * as Hash from "effect/Hash"
 import * as NetworkEvent from "../NetworkEvent.ts"
 import * as WsaError from "../WsaError.ts"
 import type { Instance, Resume } from "./instance.ts"
@@ -32,7 +34,7 @@ const afterCall = <A, E>(answer: Effect.Effect<A, E>): Effect.Effect<A, E> =>
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** An event object: signaled until it is reset by a call (A19). */
-export class EventObject implements Target {
+export class EventObject implements Target, Equal.Equal {
   readonly #made = true
 
   static is(u: unknown): u is EventObject {
@@ -44,10 +46,21 @@ export class EventObject implements Target {
   /** Who waits for it, in the order in which they came. */
   readonly waiters = new Set<() => void>()
   readonly instance: Instance
+  private readonly number: number
 
   constructor(instance: Instance) {
     this.instance = instance
+    this.number = instance.made++
     instance.events.add(this)
+  }
+
+  /** Two that look the same are two. */
+  [Equal.symbol](that: unknown): boolean {
+    return this === that
+  }
+
+  [Hash.symbol](): number {
+    return Hash.number(this.number)
   }
 
   set(): void {

@@ -32,7 +32,7 @@ export const Condition = Context.Reference<RunningCondition | undefined>("@effec
 
 export class Instance {
   state: InstanceState.InstanceState
-  /** How many sockets were made. */
+  /** How many sockets and event objects were made. */
   made = 0
   /** Sockets whose handle has not told that it is closed. */
   readonly sockets = new Set<Socket>()
