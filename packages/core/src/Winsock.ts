@@ -230,7 +230,7 @@ export interface WSAData {
  * Start-ups are counted, and each wants a {@link WSACleanup}; the layer takes back what is left when its scope ends. The
  * version of the instance is that of the start-up that found it not started. Sockets of before the last clean-up stay
  * closed: their calls fail with WSAENOTSOCK. Fails with WSAVERNOTSUPPORTED below 1.0, WSASYSNOTREADY where the network is
- * down, WSAEINPROGRESS while a call of version 1.1 blocks or from inside an accept condition (A21).
+ * down or the scope of the layer has ended, WSAEINPROGRESS while a call of version 1.1 blocks or from inside an accept condition (A21).
  *
  * **Example** (Counting)
  *

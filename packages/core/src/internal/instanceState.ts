@@ -31,6 +31,8 @@ interface Members {
 export interface InstanceState {
   /** Start-ups that have not been cleaned up. */
   readonly count: number
+  /** The scope of its layer has ended: it is never started again. */
+  readonly over: boolean
   /** The version that the first of them negotiated. */
   readonly version: number
   /** By transport and port. */
@@ -59,6 +61,7 @@ export const negotiate = (wanted: unknown): number | undefined => {
 
 const notStarted: InstanceState = {
   count: 0,
+  over: false,
   version: 0,
   claims: HashMap.empty(),
   groups: HashMap.empty(),
@@ -72,6 +75,7 @@ export const start = (
   wanted: unknown = highVersion,
   state: InstanceState = notStarted
 ): { readonly next: InstanceState; readonly version: number } | Fail => {
+  if (state.over) return fail("WSASYSNOTREADY", "the scope of the layer has ended; build a new one")
   if (network === "down") return fail("WSASYSNOTREADY", "the provider says that its network is down")
   const version = negotiate(wanted)
   if (version === undefined) {
@@ -85,10 +89,12 @@ export const start = (
 
 /** A21: one start-up less. With the last one every call fails with WSANOTINITIALISED from now on (E01). */
 export const cleanup = (state: InstanceState): InstanceState =>
-  state.count > 1 ? { ...state, count: state.count - 1 } : leave(state)
+  state.count > 1
+    ? { ...state, count: state.count - 1 }
+    : { ...notStarted, over: state.over, nextGroup: state.nextGroup }
 
-/** Leaving the layer's scope takes all start-ups back. */
-export const leave = (state: InstanceState): InstanceState => ({ ...notStarted, nextGroup: state.nextGroup })
+/** Leaving the layer's scope takes all start-ups back, and is the end of the instance. */
+export const leave = (state: InstanceState): InstanceState => ({ ...cleanup({ ...state, count: 1 }), over: true })
 
 /** E05: whether its calls have to look whether another one blocks. */
 export const blocksOnce = (state: InstanceState): boolean => isVersion1(state.version)

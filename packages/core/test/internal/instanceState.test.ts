@@ -222,6 +222,18 @@ describe("instanceState", () => {
       assert.strictEqual(I.cancelling(deaf, I.facts(deaf, "down"), true)?.code, "WSAENETDOWN")
     })
 
+    it("E01, A21: leaving the scope takes all start-ups back, and nothing starts the instance again", () => {
+      const twice = I.start("up", 0x0202, started())
+      if ("_tag" in twice) return assert.fail(twice.detail)
+      const gone = I.leave(twice.next)
+      assert.strictEqual(gone.count, 0)
+      for (const state of [gone, I.cleanup(gone), I.leave(gone)]) {
+        assert.isFalse(I.facts(state, "up").started)
+        const answer = I.start("up", 0x0202, state)
+        assert.strictEqual("_tag" in answer ? answer.code : "started", "WSASYSNOTREADY")
+      }
+    })
+
     it("A21, E02: a start-up that fails changes nothing", () => {
       for (const [network, wanted] of [["down", 0x0202], ["up", 0], ["down", 0]] as const) {
         const answer = I.start(network, wanted, started())
@@ -233,22 +245,19 @@ describe("instanceState", () => {
     })
 
     const steps = Arbitrary.array(
-      pick<number | "cleanup" | "leave">([0x0101, 0x0202, 0x0102, "cleanup", "cleanup", "leave"]),
+      pick<number | "cleanup">([0x0101, 0x0202, 0x0102, "cleanup", "cleanup"]),
       {
         maxLength: 30
       }
     )
     it.prop("A21: start-ups are counted, and the version is that of the first", [steps], ([steps]) => {
-      let state = I.leave(started())
+      let state = I.cleanup(started())
       let versions: Array<number> = []
       for (const step of steps) {
         if (step === "cleanup") {
           state = I.cleanup(state)
           // The version stays that of the start-up that found it not started, whichever is taken back.
           versions = versions.length > 1 ? versions.slice(0, -1) : []
-        } else if (step === "leave") {
-          state = I.leave(state)
-          versions = []
         } else {
           const answer = I.start("up", step, state)
           if ("_tag" in answer) return assert.fail(answer.detail)
@@ -313,7 +322,7 @@ describe("instanceState", () => {
 
     it("A21: a clean-up ends all groups, and their numbers are not given again", () => {
       const { group, next } = joined(started(), new Member(), I.SG_UNCONSTRAINED_GROUP)
-      const again = I.start("up", 0x0202, I.leave(next))
+      const again = I.start("up", 0x0202, I.cleanup(next))
       if ("_tag" in again) return assert.fail(again.detail)
       assert.strictEqual(refused(again.next, group!.id), "WSAEINVAL")
       assert.isAbove(joined(again.next, new Member(), I.SG_UNCONSTRAINED_GROUP).group!.id, group!.id)

@@ -897,6 +897,8 @@ const startups = [
     yield* Scope.close(scope, Exit.void)
     yield* F.fails("a call", "WSANOTINITIALISED", Winsock.getsockopt(s, SocketOption.SO_TYPE))
     yield* F.fails("WSACleanup", "WSANOTINITIALISED", Effect.provideContext(Winsock.WSACleanup, context))
+    yield* F.fails("WSAStartup", "WSASYSNOTREADY", Effect.provideContext(Winsock.WSAStartup(), context))
+    yield* F.fails("socket", "WSANOTINITIALISED", Effect.provideContext(F.make("IPv4"), context))
   })
 ]
 
