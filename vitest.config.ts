@@ -1,7 +1,7 @@
 import * as path from "node:path"
 import { defineConfig } from "vitest/config"
 
-// `WINSOCK_TIER=long` is the longer tier: the same tests with more property runs and more interrupted connects.
+// `WINSOCK_TIER=long` is the longer tier: the same tests with more property runs, interrupted connects and ended calls.
 // A test reads the numbers, never the tier: `Number(process.env.WINSOCK_PROPERTY_RUNS)`.
 const long = process.env.WINSOCK_TIER === "long"
 

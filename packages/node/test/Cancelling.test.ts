@@ -8,7 +8,7 @@ import { tmpdir } from "node:os"
 import * as path from "node:path"
 import { blackHole } from "./utils/blackHole.ts"
 import { late } from "./utils/late.ts"
-import { leavingNothing, turns } from "./utils/leaks.ts"
+import { heapUsed, leavingNothing, turns } from "./utils/leaks.ts"
 import { makeWorld, type Scene, type Situation, situations, type World } from "./utils/scenes.ts"
 
 const rounds = Number(process.env.WINSOCK_CANCELLED_CALLS ?? 1000)
@@ -204,6 +204,10 @@ const nameOf = (reason: Cause.Reason<{ readonly _tag: string }>): string =>
 /** So many calls wait at a time. */
 const lanes = 8
 
+/** They are made in so many parts, and after each one no more memory may be in use than after the first, and this. */
+const parts = 4
+const flat = 1024 * 1024
+
 const until = <A, E>(name: string, fiber: Fiber.Fiber<A, E>, meanwhile: Effect.Effect<void, any>) =>
   Effect.gen(function*() {
     for (let i = 0; i < 500; i++) {
@@ -293,26 +297,33 @@ describe.each(grounds)("every call that waits, $name", ({ determined, make, many
       leavingNothing(Effect.gen(function*() {
         const met = situations.filter(({ blocks }) => way !== "WSACancelBlockingCall" || blocks)
         const seen = met.map((situation) => new Seen(way, situation))
+        const used: Array<number> = []
         yield* Effect.gen(function*() {
           const { provider, silent } = yield* make
           const at = yield* directory
           const options = way === "WSACancelBlockingCall" ? version1 : undefined
           const theirs = yield* Layer.build(Winsock.layer(provider))
+          const bytes = new Uint8Array(many)
           // Each has an instance of its own, so that one may block while another does.
           const lane = (name: number) =>
-            Effect.gen(function*() {
-              const mine = yield* Layer.build(Winsock.layer(provider, options))
-              const world = yield* makeWorld(mine, theirs, { silent, many, directory: path.join(at, String(name)) })
-              for (let i = 0; i < rounds / lanes; i++) {
-                for (const [index, situation] of met.entries()) yield* round(situation, way, world, seen[index]!)
-              }
-            })
-          yield* Effect.forEach(Array.from({ length: lanes }, (_, i) => i), lane, {
-            concurrency: "unbounded",
-            discard: true
-          })
+            Effect.flatMap(
+              Layer.build(Winsock.layer(provider, options)),
+              (mine) => makeWorld(mine, theirs, { silent, many: bytes, directory: path.join(at, String(name)) })
+            )
+          const worlds = yield* Effect.forEach(Array.from({ length: lanes }, (_, i) => i), lane)
+          for (let part = 0; part < parts; part++) {
+            yield* Effect.forEach(worlds, (world) =>
+              Effect.gen(function*() {
+                for (let i = 0; i < rounds / lanes / parts; i++) {
+                  for (const [index, situation] of met.entries()) yield* round(situation, way, world, seen[index]!)
+                }
+              }), { concurrency: "unbounded", discard: true })
+            yield* turns(3)
+            used.push(yield* heapUsed)
+          }
         }).pipe(Effect.scoped, Random.withSeed(way))
 
+        for (const bytes of used.slice(1)) assert.isBelow(bytes - used[0]!, flat, used.join(" "))
         // Each call was ended, and each that can have an end of its own has had it, or the test shows nothing.
         for (const [index, { ended, own }] of seen.entries()) {
           const { ends, interrupts, name } = met[index]!

@@ -4,7 +4,7 @@ import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Random, Scope } from "effect"
 import { createHash } from "node:crypto"
 import * as net from "node:net"
-import { setImmediate } from "node:timers/promises"
+import { leavingNothing, turns } from "./utils/leaks.ts"
 import { resources } from "./utils/resources.ts"
 
 const connects = 10_000
@@ -12,12 +12,6 @@ const mebibyte = 1024 * 1024
 
 const stream = { family: "IPv4", type: "stream" } as const
 const datagram = { family: "IPv4", type: "datagram" } as const
-
-/** Lets the event loop turn so many times. */
-const turns = (count: number) =>
-  Effect.promise(async () => {
-    for (let i = 0; i < count; i++) await setImmediate()
-  })
 
 type Call = Effect.Effect<void, { readonly _tag: string }, Scope.Scope>
 
@@ -47,13 +41,7 @@ const bound = Effect.gen(function*() {
 
 /** Runs the program on a layer of its own, and holds it to giving everything back. */
 const clean = <A, E>(program: Effect.Effect<A, E, Winsock.Winsock | Scope.Scope>) =>
-  Effect.gen(function*() {
-    const before = resources()
-    yield* program.pipe(Effect.scoped, Effect.provide(NodeWinsock.layer))
-    // 'close' events of Node come in the turn after the last one.
-    yield* turns(3)
-    for (const [name, count] of Object.entries(resources())) assert.isAtMost(count, before[name] ?? 0, name)
-  })
+  leavingNothing(program.pipe(Effect.scoped, Effect.provide(NodeWinsock.layer)))
 
 describe("Stress", () => {
   const escaped: Array<unknown> = []

@@ -353,7 +353,7 @@ export const situations: ReadonlyArray<Situation> = [
 export const makeWorld = (
   mine: Context.Context<Winsock.Winsock>,
   theirs: Context.Context<Winsock.Winsock>,
-  options: { readonly silent: string; readonly directory: string; readonly many: number }
+  options: { readonly silent: string; readonly directory: string; readonly many: Uint8Array }
 ): Calls<World> =>
   Effect.gen(function*() {
     let names = 0
@@ -383,6 +383,6 @@ export const makeWorld = (
       silent: options.silent,
       dead: SocketAddress.format(yield* Winsock.getsockname(closed)),
       path,
-      many: new Uint8Array(options.many)
+      many: options.many
     }
   })
