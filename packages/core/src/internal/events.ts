@@ -10,17 +10,7 @@ import * as NetworkEvent from "../NetworkEvent.ts"
 import * as WsaError from "../WsaError.ts"
 import type { Instance, Resume } from "./instance.ts"
 import * as Readiness from "./readiness.ts"
-import type { Socket } from "./socket.ts"
-
-/** Who is told that a network event of a socket has been recorded. */
-export interface Target {
-  /** An event has been recorded. */
-  readonly signal: (socket: Socket) => void
-  /** From now on the socket tells here. */
-  readonly attach: (socket: Socket) => void
-  /** The socket was closed, or tells someone else. */
-  readonly detach: (socket: Socket) => void
-}
+import type { Socket, Target, Watching } from "./socket.ts"
 
 /**
  * Whoever is told by what a call has done goes on after that call: it may interrupt the fiber of the call, and what the
@@ -257,7 +247,7 @@ export class Mailbox implements Target {
 // ---------------------------------------------------------------------------------------------------------------------
 
 /** A select that waits on many sockets: its cost is one look at each when it begins, and one when it ends. */
-export class Selecting {
+export class Selecting implements Watching {
   private readonly interests: ReadonlyMap<Socket, number>
   private readonly resume: Resume
 
@@ -271,7 +261,7 @@ export class Selecting {
     for (const [socket, interest] of this.interests) {
       if ((socket.readiness() & interest) !== 0) return this.resume(this.answer())
     }
-    for (const socket of this.interests.keys()) socket.addSelecting(this)
+    for (const socket of this.interests.keys()) socket.addWatching(this)
     return Effect.sync(() => this.leave())
   }
 
@@ -289,7 +279,7 @@ export class Selecting {
   }
 
   private leave(): void {
-    for (const socket of this.interests.keys()) socket.removeSelecting(this)
+    for (const socket of this.interests.keys()) socket.removeWatching(this)
   }
 
   private answer(): Effect.Effect<Selected> {

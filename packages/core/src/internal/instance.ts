@@ -9,13 +9,18 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Provider from "../Provider.ts"
 import * as InstanceState from "./instanceState.ts"
-import type { Socket } from "./socket.ts"
 import type * as SocketState from "./socketState.ts"
 
 export type Resume = (answer: Effect.Effect<any, any>) => void
 
 /** A call that waits: it answers through `resume`, now or later, and says how it is given up. */
 export type Waiting = (resume: Resume) => void | Effect.Effect<void>
+
+/** A socket, as far as an instance has to do with it. */
+interface Held {
+  readonly handle: Pick<Provider.Handle, "close">
+  readonly closeNow: () => void
+}
 
 /** An accept condition that is running. It dies with the condition, whatever still holds it. */
 export interface RunningCondition {
@@ -35,7 +40,7 @@ export class Instance {
   /** How many sockets and event objects were made. */
   made = 0
   /** Sockets whose handle has not told that it is closed. */
-  readonly sockets = new Set<Socket>()
+  readonly sockets = new Set<Held>()
   /** What is waited for, and is to be given up when the instance is left. */
   readonly events = new Set<{ readonly close: () => void }>()
   /** No call can be in progress in a way that others have to mind (E05). */
@@ -44,7 +49,7 @@ export class Instance {
   /** How the blocking call of version 1.1 is cancelled. */
   private blocked: { cancel: Effect.Effect<void> } | undefined
   /** Who waits until sockets that were closed have given everything back. */
-  private leaving: Array<{ readonly left: Set<Socket>; readonly resume: () => void }> = []
+  private leaving: Array<{ readonly left: Set<Held>; readonly resume: () => void }> = []
   readonly provider: Provider.Provider
   readonly clock: Clock.Clock
   private readonly context: Context.Context<never>
@@ -120,7 +125,7 @@ export class Instance {
     this.leaving.push({ left, resume: () => resume(Effect.void) })
   })
 
-  gone(socket: Socket): void {
+  gone(socket: Held): void {
     this.sockets.delete(socket)
     if (this.leaving.length === 0) return
     const over = this.leaving.filter(({ left }) => left.delete(socket) && left.size === 0)

@@ -16,7 +16,6 @@ import * as Provider from "../Provider.ts"
 import type * as Qos from "../Qos.ts"
 import * as SocketAddress from "../SocketAddress.ts"
 import * as WsaError from "../WsaError.ts"
-import type { EventObject, Selecting, Target } from "./events.ts"
 import type { Instance, Resume } from "./instance.ts"
 import * as InstanceState from "./instanceState.ts"
 import { ByteQueue, MessageQueue } from "./queue.ts"
@@ -107,6 +106,22 @@ const scopeBelow = (parent: Scope.Scope, socket: Socket): Scope.Closeable => {
   return scope
 }
 
+/** Who is told that a network event of a socket has been recorded. */
+export interface Target {
+  /** An event has been recorded. */
+  readonly signal: (socket: Socket) => void
+  /** From now on the socket tells here. */
+  readonly attach: (socket: Socket) => void
+  /** The socket was closed, or tells someone else. */
+  readonly detach: (socket: Socket) => void
+}
+
+/** Who waits until the socket is ready. */
+export interface Watching {
+  /** Something has happened to it. */
+  readonly look: (socket: Socket) => void
+}
+
 // ---------------------------------------------------------------------------------------------------------------------
 // Socket
 // ---------------------------------------------------------------------------------------------------------------------
@@ -148,7 +163,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
   /** Someone asked for events, or waits in select: whatever happens is looked at. */
   private watched = false
   private target: Target | undefined
-  private selecting: Set<Selecting> | undefined
+  private watching: Set<Watching> | undefined
   /** Calls off the time-out of the attempt that is pending. */
   private forgetTimeout: (() => void) | undefined
   /** SO_LINGER: those who wait for the close to be over, and what calls off its end. */
@@ -1202,13 +1217,13 @@ export class Socket implements Provider.Sink, Equal.Equal {
     return Readiness.readiness(this.state, this.standing())
   }
 
-  addSelecting(selecting: Selecting): void {
+  addWatching(watching: Watching): void {
     this.watched = true
-    ;(this.selecting ??= new Set()).add(selecting)
+    ;(this.watching ??= new Set()).add(watching)
   }
 
-  removeSelecting(selecting: Selecting): void {
-    this.selecting?.delete(selecting)
+  removeWatching(watching: Watching): void {
+    this.watching?.delete(watching)
   }
 
   /** A18: also a receive that is given what it cannot take enables FD_READ. */
@@ -1230,8 +1245,8 @@ export class Socket implements Provider.Sink, Equal.Equal {
       this.state = next
       this.target?.signal(this)
     }
-    for (const selecting of Array.from(this.selecting ?? [])) {
-      if (this.selecting!.has(selecting)) selecting.look(this)
+    for (const watching of Array.from(this.watching ?? [])) {
+      if (this.watching!.has(watching)) watching.look(this)
     }
   }
 
@@ -1275,7 +1290,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
   }
 
   /** A19: gives the recorded events, and resets the event object in the same step. */
-  enumEvents(event: EventObject | undefined | "invalid"): Effect.Effect<Readiness.Fetched, any> {
+  enumEvents(event: { readonly reset: () => void } | undefined | "invalid"): Effect.Effect<Readiness.Fetched, any> {
     const code = SocketState.gate(this.state, this.instance.facts())
     if (code !== undefined) return this.refuse("WSAEnumNetworkEvents", code, "request")
     if (event === "invalid") {

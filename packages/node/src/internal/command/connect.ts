@@ -10,25 +10,9 @@ import type * as NetAddress from "effect/net/NetAddress"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Report from "../../Report.ts"
-import type { Retry, Target } from "./arguments.ts"
 import { type Ending, exchange } from "./exchange.ts"
 import * as Failures from "./failures.ts"
-
-export interface Options {
-  readonly target: Target
-  readonly bind: SocketAddress.SocketAddress | undefined
-  readonly timeout: Duration.Duration | undefined
-  readonly retry: ReadonlyArray<Retry>
-  readonly send: Uint8Array | undefined
-  readonly expect: Uint8Array | undefined
-}
-
-/** What wants to be told as it happens. */
-export interface Watcher {
-  readonly doing: (what: string) => Effect.Effect<void>
-  readonly resolved: (lookup: Report.Lookup) => Effect.Effect<void>
-  readonly attempted: (attempt: Report.Attempt) => Effect.Effect<void>
-}
+import type { Options, Watcher } from "./request.ts"
 
 type Address = SocketAddress.SocketAddress
 

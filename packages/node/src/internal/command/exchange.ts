@@ -6,8 +6,8 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Report from "../../Report.ts"
-import type { Options, Watcher } from "./connect.ts"
 import * as Failures from "./failures.ts"
+import type { Options, Watcher } from "./request.ts"
 
 /** How it ended; without an exchange where there was nothing to say and nothing to wait for. */
 export interface Ending {
