@@ -36,7 +36,7 @@ const one = new Uint8Array([1])
 
 /** How often a method of any socket is called while the program runs. */
 const counting = <A, E, R>(
-  method: "readiness" | "fetchEvents" | "addSelecting" | "removeSelecting",
+  method: "readiness" | "fetchEvents" | "addWatching" | "removeWatching",
   program: Effect.Effect<A, E, R>
 ) =>
   Effect.acquireUseRelease(
@@ -92,8 +92,8 @@ describe.each(grounds)("readiness of many sockets, $name", ({ count, layer }) =>
           const among = sockets.slice(0, size)
           // Once when it begins, once for its answer, and once more the one that became ready.
           assert.strictEqual((yield* counting("readiness", selectLast(among, sender))).calls, 2 * size + 1)
-          assert.strictEqual((yield* counting("addSelecting", selectLast(among, sender))).calls, size)
-          assert.strictEqual((yield* counting("removeSelecting", selectLast(among, sender))).calls, size)
+          assert.strictEqual((yield* counting("addWatching", selectLast(among, sender))).calls, size)
+          assert.strictEqual((yield* counting("removeWatching", selectLast(among, sender))).calls, size)
         }
       })),
     60_000

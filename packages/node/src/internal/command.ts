@@ -23,6 +23,7 @@ import * as Codes from "./command/codes.ts"
 import * as Connect from "./command/connect.ts"
 import * as Listen from "./command/listen.ts"
 import * as Print from "./command/print.ts"
+import type * as Request from "./command/request.ts"
 import * as Terminal from "./command/terminal.ts"
 
 /** The command has ended, and not with 0. What there was to say has been said. */
@@ -81,7 +82,7 @@ const flags = {
 
 // -- connect ----------------------------------------------------------------------------------------------------------
 
-const silent: Connect.Watcher = {
+const silent: Request.Watcher = {
   doing: () => Effect.void,
   resolved: () => Effect.void,
   attempted: () => Effect.void
@@ -92,7 +93,7 @@ const teller = (
   protocol: Report.ConnectReport["protocol"],
   { stdout }: Terminal.Look,
   line: Terminal.Live
-): Connect.Watcher => {
+): Request.Watcher => {
   const explained = new Map<string, string>()
   const write = (lines: ReadonlyArray<string>) => Effect.andThen(line.clear, writeAll(lines))
   return {
@@ -114,7 +115,7 @@ const connect = Command.make(
     ...flags
   },
   Effect.fnUntraced(function*({ bind, expect, json, retry, send, target, timeout }) {
-    const options: Connect.Options = {
+    const options: Request.Options = {
       target,
       retry,
       bind: Option.getOrUndefined(bind),
