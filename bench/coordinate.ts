@@ -28,7 +28,7 @@ const inTime = async <A>(answer: Promise<A>): Promise<A> => {
   return await Promise.race([answer, never])
 }
 
-const measure = async (work: Plan, rounds: number): Promise<Record<string, ReadonlyArray<Sample>>> => {
+const measure = async (work: Plan, rounds: number, bare: boolean): Promise<Record<string, ReadonlyArray<Sample>>> => {
   if (inNamespace()) prepareNamespace()
   const other = start("./peer.ts")
   const peer = await other.ask("listen") as Peer
@@ -39,7 +39,7 @@ const measure = async (work: Plan, rounds: number): Promise<Record<string, Reado
     return sample
   }
   const begin = async ({ side, task }: Contender): Promise<Child> => {
-    const child = start("./side.ts", [side, task], { flags: work.fresh ? ["--expose-gc"] : [] })
+    const child = start("./side.ts", [side, task, ...bare ? ["bare"] : []], { flags: work.fresh ? ["--expose-gc"] : [] })
     for (let left = work.warmUp; left > 0; left -= work.count) await ask(child, Math.min(left, work.count))
     return child
   }
@@ -61,7 +61,7 @@ const measure = async (work: Plan, rounds: number): Promise<Record<string, Reado
 
 if (import.meta.main) {
   answer((question) => {
-    const { rounds, work } = question as { work: Plan; rounds: number }
-    return measure(work, rounds)
+    const { bare, rounds, work } = question as { work: Plan; rounds: number; bare: boolean }
+    return measure(work, rounds, bare)
   })
 }

@@ -4,6 +4,7 @@
 //   --only NAME   the rows of that name and those below it: "read", "read into", "connect tcp cpu"; may be repeated
 //   --rounds N    how many rounds (15)
 //   --json        one object a line: name, ours, peer, peerName, ratio, spread, unit
+//   --bare        each contender loads what it needs and no more: Node's own sockets then run without Effect in memory
 //   --small       as little work as shows that it runs; the figures say nothing
 import * as os from "node:os"
 import { parseArgs } from "node:util"
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     only: { type: "string", multiple: true },
     rounds: { type: "string", default: "15" },
     json: { type: "boolean", default: false },
+    bare: { type: "boolean", default: false },
     small: { type: "boolean", default: false }
   }
 })
@@ -60,7 +62,7 @@ const main = async (): Promise<number> => {
 const measure = async (work: Work, rounds: number, prefix: ReadonlyArray<string>) => {
   const coordinator = start("./coordinate.ts", [], { prefix, env: namespaceEnvironment() })
   const { measures: _, ...plan } = work
-  const samples = await coordinator.ask({ work: plan, rounds }) as Record<string, ReadonlyArray<Sample>>
+  const samples = await coordinator.ask({ work: plan, rounds, bare: values.bare }) as Record<string, ReadonlyArray<Sample>>
   await coordinator.end()
   return rows(work, new Map(Object.entries(samples)))
 }

@@ -34,8 +34,11 @@ const run = async (task: Task, peer: Peer, count: number): Promise<Sample> => {
 }
 
 if (import.meta.main) {
-  const [side, name] = process.argv.slice(2) as [Contender["side"], string]
-  const { tasks } = await import(`./sides/${side}.ts`) as { tasks: Tasks }
+  const [side, name, bare] = process.argv.slice(2) as [Contender["side"], string, string | undefined]
+  const load = (side: Contender["side"]): Promise<{ readonly tasks: Tasks }> => import(`./sides/${side}.ts`)
+  // Everyone has the same modules in memory, since each garbage collection goes through all that a program has loaded.
+  if (bare === undefined) for (const other of ["node", "nodeSocket", "winsock"] as const) await load(other)
+  const { tasks } = await load(side)
   const task = tasks[name]!
   answer((question) => {
     const { count, peer } = question as { peer: Peer; count: number }

@@ -1,5 +1,6 @@
 // Effect's own sockets over Node's: NodeSocket and NodeDatagramSocket.
-import { NodeDatagramSocket, NodeSocket } from "@effect/platform-node"
+import * as NodeDatagramSocket from "@effect/platform-node/NodeDatagramSocket"
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
 import { Effect, type Scope } from "effect"
 import type { Socket } from "effect/socket"
 import type { NetConnectOpts } from "node:net"
