@@ -10,8 +10,7 @@
  * The contract is free of Effect and made of callbacks, because it is the hot path and because a simulator has to
  * schedule each event by itself. Three promises hold it together:
  *
- * - No method of a `Handle` throws, and any order of calls is legal. After `close` every method does nothing; `local`
- *   goes on answering.
+ * - No method of a `Handle` throws, and any order of calls is legal. After `close` every method does nothing.
  * - A method that answers `Pending` answers later, through the `Sink`, and never from inside the call.
  * - A call of the `Sink` is the last thing a provider does in an event: fibers resume inside it, and they may connect,
  *   send, or close before it returns.
@@ -269,7 +268,7 @@ export interface Handle {
    * graceful close that has not ended. Exactly one `Sink.closed` follows, never from inside the call.
    */
   readonly close: (how: "graceful" | "reset") => void
-  /** The local address, also after a failure, an abort, or a close; `undefined` where there never was one. */
+  /** The local address, also after a failure or an abort; `undefined` where there never was one. Not asked after `close`. */
   readonly local: () => SocketAddress | undefined
   /** Sets an option; before there is anything to set it on, remembers it. */
   readonly setOption: (option: ProviderOption, value: boolean) => Failure | undefined

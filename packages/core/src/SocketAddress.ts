@@ -166,7 +166,18 @@ const pathToText = (path: string): string => {
   return escaped.test(path) ? `./${path}` : path
 }
 
+// Whoever connects again mostly names the same peer, and an address never changes.
+let lastText = ""
+let lastResult: Result.Result<SocketAddress, InvalidAddress> | undefined
+
 const fromText = (text: string): Result.Result<SocketAddress, InvalidAddress> => {
+  if (lastResult !== undefined && text === lastText) return lastResult
+  lastResult = parseText(text)
+  lastText = text
+  return lastResult
+}
+
+const parseText = (text: string): Result.Result<SocketAddress, InvalidAddress> => {
   if (text.startsWith("unix:")) return fromPath(pathFromText(text.slice(5)))
   const parsed = NetAddress.inetAddressFromString(text)
   return Result.isSuccess(parsed)

@@ -13,13 +13,22 @@ const scopeIds = (): ReadonlyMap<string, number> =>
 
 const noScopes: ReadonlyMap<string, number> = new Map()
 
+// Whoever connects again mostly means the same peer.
+let last: NetAddress.InetAddress | undefined
+let lastHost = ""
+
 /** The host of an address as libuv takes it: a zone is the name of an interface, except on Windows. */
-export const hostOf = (address: NetAddress.InetAddress): string =>
-  NetAddress.formatNativeHost(
-    address,
-    address._tag === "InetAddressV6" && address.scopeId !== 0 ? scopeIds() : noScopes,
-    process.platform
-  )
+export const hostOf = (address: NetAddress.InetAddress): string => {
+  if (address === last) return lastHost
+  const zoned = address._tag === "InetAddressV6" && address.scopeId !== 0
+  const host = NetAddress.formatNativeHost(address, zoned ? scopeIds() : noScopes, process.platform)
+  // The name of an interface may change.
+  if (!zoned) {
+    last = address
+    lastHost = host
+  }
+  return host
+}
 
 /** An address from what Node says of one. A zone that no interface bears any more is left out. */
 export const fromNode = (host: string, port: number): Address => {

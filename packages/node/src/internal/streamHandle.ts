@@ -301,6 +301,9 @@ export class StreamHandle implements Provider.Handle {
     if (this.planned === undefined ? remote.port < lowestChosen : SocketAddress.portOf(this.planned) !== remote.port) {
       return false
     }
+    if (this.socket !== undefined) this.capture(this.socket)
+    // The ports differ, as they nearly always do: nobody needs the rest of the address.
+    if (this.name !== undefined && this.name.port !== remote.port) return false
     const local = this.local()
     return local !== undefined && SocketAddress.same(local, remote)
   }
@@ -486,7 +489,6 @@ export class StreamHandle implements Provider.Handle {
       if (how === "reset" && this.flushing && socket !== undefined && !socket.destroyed) reset(socket, this.kind)
       return
     }
-    this.local()
     this.closing = true
     this.bound?.close()
     this.bound = undefined
@@ -510,6 +512,8 @@ export class StreamHandle implements Provider.Handle {
   released(): void {
     if (!this.closing || this.over) return
     this.over = true
+    // What Node still holds of the socket, for a while, holds nothing of ours.
+    if (this.socket !== undefined) this.socket.owner = undefined
     this.socket = undefined
     this.server = undefined
     this.sink.closed()
@@ -527,7 +531,7 @@ export class StreamHandle implements Provider.Handle {
 
   /** Notes the local address while the socket still has one. */
   capture(socket: Owned): void {
-    if (!this.stale || this.socket !== socket || socket.destroyed) return
+    if (!this.stale || this.closing || this.socket !== socket || socket.destroyed) return
     this.stale = false
     if (this.kind.family === "Unix") {
       // What was not bound has the empty name, and an attempt that fails leaves nothing to be kept.
