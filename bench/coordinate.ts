@@ -39,7 +39,9 @@ const measure = async (work: Plan, rounds: number, bare: boolean): Promise<Recor
     return sample
   }
   const begin = async ({ side, task }: Contender): Promise<Child> => {
-    const child = start("./side.ts", [side, task, ...bare ? ["bare"] : []], { flags: work.fresh ? ["--expose-gc"] : [] })
+    const child = start("./side.ts", [side, task, ...bare ? ["bare"] : []], {
+      flags: work.fresh ? ["--expose-gc"] : []
+    })
     for (let left = work.warmUp; left > 0; left -= work.count) await ask(child, Math.min(left, work.count))
     return child
   }

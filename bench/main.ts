@@ -62,7 +62,10 @@ const main = async (): Promise<number> => {
 const measure = async (work: Work, rounds: number, prefix: ReadonlyArray<string>) => {
   const coordinator = start("./coordinate.ts", [], { prefix, env: namespaceEnvironment() })
   const { measures: _, ...plan } = work
-  const samples = await coordinator.ask({ work: plan, rounds, bare: values.bare }) as Record<string, ReadonlyArray<Sample>>
+  const samples = await coordinator.ask({ work: plan, rounds, bare: values.bare }) as Record<
+    string,
+    ReadonlyArray<Sample>
+  >
   await coordinator.end()
   return rows(work, new Map(Object.entries(samples)))
 }

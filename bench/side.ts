@@ -37,7 +37,7 @@ if (import.meta.main) {
   const [side, name, bare] = process.argv.slice(2) as [Contender["side"], string, string | undefined]
   const load = (side: Contender["side"]): Promise<{ readonly tasks: Tasks }> => import(`./sides/${side}.ts`)
   // Everyone has the same modules in memory, since each garbage collection goes through all that a program has loaded.
-  if (bare === undefined) for (const other of ["node", "nodeSocket", "winsock"] as const) await load(other)
+  if (bare === undefined) { for (const other of ["node", "nodeSocket", "winsock"] as const) await load(other) }
   const { tasks } = await load(side)
   const task = tasks[name]!
   answer((question) => {
