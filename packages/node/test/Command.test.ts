@@ -761,7 +761,8 @@ describe("winsock as a process of its own", () => {
       const s = yield* Winsock.socket({ family: "IPv4", type })
       yield* Winsock.bind(s, "127.0.0.1:0")
       const address = SocketAddress.format(yield* Winsock.getsockname(s))
-      if (type === "datagram") yield* Winsock.closesocket(s)
+      // It is kept, so that nobody else gets the port; what a stranger sends to it finds nobody.
+      if (type === "datagram") yield* Winsock.connect(s, "127.0.0.1:9")
       return address
     })
 
