@@ -208,6 +208,9 @@ const lanes = 8
 const parts = 4
 const flat = 1024 * 1024
 
+/** As many for each lane in each part. */
+const evenly = (count: number) => Math.ceil(count / lanes / parts) * lanes * parts
+
 const until = <A, E>(name: string, fiber: Fiber.Fiber<A, E>, meanwhile: Effect.Effect<void, any>) =>
   Effect.gen(function*() {
     for (let i = 0; i < 500; i++) {
@@ -267,7 +270,7 @@ interface Ground {
 const grounds: ReadonlyArray<Ground> = [
   {
     name: "in memory",
-    rounds,
+    rounds: evenly(rounds),
     many: 128 * 1024,
     determined: true,
     make: Effect.sync(() => {
@@ -278,7 +281,7 @@ const grounds: ReadonlyArray<Ground> = [
   },
   {
     name: "on Node's sockets",
-    rounds: Math.ceil(rounds / 10),
+    rounds: evenly(rounds / 10),
     many: 16 * 1024 * 1024,
     determined: false,
     make: Effect.map(blackHole, (silent) => ({ provider: NodeProvider.make(), silent }))
