@@ -8,11 +8,9 @@ import type { Peer } from "./agreed.ts"
 import { answer, type Child, start } from "./process.ts"
 import type { Contender, Plan, Sample } from "./works.ts"
 
-/** What a namespace has to have, and is free to change. */
-const prepareNamespace = (): void => {
-  childProcess.execFileSync("ip", ["link", "set", "lo", "up"])
+/** Those that a side has just closed keep their ports for a while: there have to be enough of them. */
+const widenPorts = (): void => {
   try {
-    // A side closes first, and keeps the port of each connection for a while.
     fs.writeFileSync("/proc/sys/net/ipv4/ip_local_port_range", "1024 65535")
   } catch {
     // It goes on with those that there are.
@@ -29,9 +27,10 @@ const inTime = async <A>(answer: Promise<A>): Promise<A> => {
 }
 
 const measure = async (work: Plan, rounds: number, bare: boolean): Promise<Record<string, ReadonlyArray<Sample>>> => {
-  if (inNamespace()) prepareNamespace()
-  const other = start("./peer.ts")
+  if (inNamespace()) childProcess.execFileSync("ip", ["link", "set", "lo", "up"])
+  const other = start("./peer.ts", inNamespace() ? ["8080"] : [])
   const peer = await other.ask("listen") as Peer
+  if (inNamespace()) widenPorts()
   const ask = async (side: Child, count: number): Promise<Sample> => {
     const sample = await inTime(side.ask({ peer, count })) as Sample
     // What the other end has still to do is nobody's.
@@ -39,9 +38,9 @@ const measure = async (work: Plan, rounds: number, bare: boolean): Promise<Recor
     return sample
   }
   const begin = async ({ side, task }: Contender): Promise<Child> => {
-    const child = start("./side.ts", [side, task, ...bare ? ["bare"] : []], {
-      flags: work.fresh ? ["--expose-gc"] : []
-    })
+    // What the growth of a process is measured from is to be its own: other modules leave room that it grows into.
+    const alone = bare || work.fresh ? ["bare"] : []
+    const child = start("./side.ts", [side, task, ...alone], { flags: work.fresh ? ["--expose-gc"] : [] })
     for (let left = work.warmUp; left > 0; left -= work.count) await ask(child, Math.min(left, work.count))
     return child
   }

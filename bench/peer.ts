@@ -11,6 +11,8 @@ import { answer } from "./process.ts"
 
 const host = "127.0.0.1"
 const backlog = 65_535
+// As services have: below those that systems choose. On the machine's own loopback it may be somebody else's.
+const servicePort = Number(process.argv.at(2) ?? 0)
 let open = 0
 
 const serve = async (onConnection: (socket: net.Socket) => void, where: net.ListenOptions): Promise<net.Server> => {
@@ -57,7 +59,7 @@ const listen = async (): Promise<Peer> => {
   process.on("SIGTERM", () => process.exit())
   const unix = path.join(directory, "accept")
   await serve(untilEnd, { path: unix })
-  const accept = await serve(untilEnd, { host, port: 0 })
+  const accept = await serve(untilEnd, { host, port: servicePort })
   const source = await serve((socket) => {
     socket.once("data", (asked: Buffer) => pour(socket, Number(asked.readBigUInt64BE())))
     socket.on("end", () => undefined)
