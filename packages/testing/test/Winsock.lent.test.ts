@@ -20,7 +20,7 @@ const begin = <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.forkChild(call, 
 const settle = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
 
 /** The in-memory provider, and the very buffers that it has delivered. */
-const watched = () => {
+const watched = (after: (bytes: Uint8Array, deliver: () => number) => number = (_, deliver) => deliver()) => {
   const { provider } = Memory.make()
   const delivered: Array<Uint8Array> = []
   const watch = (sink: Provider.Sink): Provider.Sink =>
@@ -29,7 +29,7 @@ const watched = () => {
         const method = Reflect.get(target, key).bind(target)
         return key !== "data" ? method : (bytes: Uint8Array) => {
           delivered.push(bytes)
-          return method(bytes)
+          return after(bytes, () => method(bytes))
         }
       }
     })
@@ -50,6 +50,32 @@ describe("recvLent", () => {
       assert.strictEqual(delivered.length, 1)
       assert.strictEqual(lent.buffer, delivered[0]!.buffer)
       assert.deepStrictEqual(Array.from(lent), [1, 2, 3])
+    }).pipe(Effect.scoped, Effect.provide(layer))
+  })
+
+  it.live("R27: what is left is kept before the provider's bytes go, also where an observer of the receiver throws", () => {
+    let thrown = 0
+    const { layer } = watched((bytes, deliver) => {
+      try {
+        return deliver()
+      } catch {
+        thrown++
+        return 1
+      } finally {
+        bytes.fill(9)
+      }
+    })
+    return Effect.gen(function*() {
+      const { client, server } = yield* pair
+      Effect.runCallback(Winsock.recv(client, 1), {
+        onExit: () => {
+          throw new Error("an observer")
+        }
+      })
+      yield* Winsock.send(server, new Uint8Array([1, 2, 3]))
+      yield* settle
+      assert.strictEqual(thrown, 1)
+      assert.deepStrictEqual(Array.from(yield* Winsock.recv(client)), [2, 3])
     }).pipe(Effect.scoped, Effect.provide(layer))
   })
 
@@ -115,4 +141,20 @@ describe("recvLent", () => {
       }
       assert.strictEqual(yield* Winsock.recvLent(client, (lent) => lent.length, 0), 0)
     })))
+})
+
+describe("send", () => {
+  it.live("R27: a non-blocking send has a copy of its bytes, also of those of a Buffer", () =>
+    Effect.gen(function*() {
+      const { client, server } = yield* pair
+      yield* Winsock.ioctlsocket(client, "FIONBIO", true)
+      for (const bytes of [Buffer.from([1, 2, 3, 4, 5, 6]), new Uint8Array([1, 2, 3, 4, 5, 6])]) {
+        assert.strictEqual(yield* Winsock.send(client, bytes), 6)
+        bytes.fill(9)
+        const got: Array<number> = []
+        while (got.length < 6) got.push(...yield* Winsock.recv(server))
+        assert.deepStrictEqual(got, [1, 2, 3, 4, 5, 6])
+        yield* settle
+      }
+    }).pipe(Effect.scoped, Effect.provide(Memory.layer({ window: 4 }))))
 })

@@ -876,9 +876,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
     if ((this.state.shut & SocketState.shutReceive) !== 0) return this.credit()
     // Straight into the hands of those who wait, and of those whom they let receive; only the rest is kept.
     queue.borrow(lent)
-    this.delivering = true
-    this.wakeReceivers()
-    return this.delivered()
+    return this.deliver(() => this.wakeReceivers())
   }
 
   datagram(lent: Uint8Array, from: SocketAddress.SocketAddress): number {
@@ -888,34 +886,27 @@ export class Socket implements Provider.Sink, Equal.Equal {
       !SocketState.acceptsDatagram(this.state, from) || (this.state.shut & SocketState.shutReceive) !== 0
     ) return this.credit()
     const receiver = this.receivers?.shift()
-    if (receiver === undefined) {
-      queue.push(lent, from)
-      return this.delivered()
+    if (receiver !== undefined && !receiver.peek && !lostRoom(receiver)) {
+      return this.deliver(() => receiver.resume(this.message(receiver, lent, from, true)))
     }
-    if (receiver.peek || lostRoom(receiver)) {
-      queue.push(lent, from)
-      return this.handOver(receiver)
-    }
-    this.delivering = true
-    receiver.resume(this.message(receiver, lent, from, true))
-    return this.delivered()
-  }
-
-  /** The end of a delivery: whoever looks now may take what has come, and only then the credit is known. */
-  private delivered(): number {
-    this.delivering = true
-    this.look()
-    this.delivering = false
-    this.bytes?.keep()
-    return this.credit()
-  }
-
-  /** What has arrived and is kept goes to this receiver and then to those behind it. */
-  private handOver(receiver: Receiver): number {
+    queue.push(lent, from)
+    if (receiver === undefined) return this.deliver(nothing)
     this.receivers!.unshift(receiver)
+    return this.deliver(() => this.wakeReceivers())
+  }
+
+  /** Whoever is served, or looks then, may take what has come, and only then the credit is known. */
+  private deliver(serve: () => void): number {
     this.delivering = true
-    this.wakeReceivers()
-    return this.delivered()
+    try {
+      serve()
+      this.look()
+    } finally {
+      // Also after a throw, as from whoever observes the end of a fiber: what is lent goes, and comes with other bytes.
+      this.delivering = false
+      this.bytes?.keep()
+    }
+    return this.credit()
   }
 
   soft(failure: Provider.Failure): void {
@@ -984,7 +975,8 @@ export class Socket implements Provider.Sink, Equal.Equal {
 
   /** A08: a non-blocking send takes what it can, and that is copied, since nobody waits. */
   private sendPart(call: "send" | "sendto", bytes: Uint8Array, resume: Resume): void {
-    const part = bytes.slice(0, nonBlockingSend)
+    // Not `slice`: that of a Buffer makes no copy (R27).
+    const part = new Uint8Array(bytes.subarray(0, nonBlockingSend))
     const left = this.handle.write(part)
     if (Provider.isFailure(left)) return this.failSend(call, left, resume)
     if (left > 0) this.writing = { call, bytes: part, resume: undefined }
