@@ -1260,7 +1260,7 @@ const consider = <E, R>(
     )
     const answered = Effect.flatMap(
       asking,
-      (answer) => withoutGivingWay(fiber, Effect.succeed(answer), stepsToCondition)
+      (answer) => withoutGivingWay(fiber, Effect.succeed(verdictOf(answer)), stepsToCondition)
     )
     return Effect.matchCauseEffect(restore(answered), {
       onFailure: (cause) => {
@@ -1270,14 +1270,17 @@ const consider = <E, R>(
       },
       onSuccess: (answer) => {
         socket.instance.endCondition(running)
-        return socket.conclude(
-          request,
-          typeof answer === "object" && answer !== null ? answer : { verdict: answer },
-          scope
-        )
+        return socket.conclude(request, answer, scope)
       }
     })
   })
+
+// Read once, and while whatever goes wrong still puts the caller back.
+const verdictOf = (answer: ConditionAnswer): SocketState.Verdict => {
+  if (typeof answer !== "object" || answer === null) return { verdict: answer }
+  const { calleeData, group, verdict } = answer
+  return { verdict, calleeData, group }
+}
 
 /**
  * Sends bytes on a connected socket, and gives how many were taken.

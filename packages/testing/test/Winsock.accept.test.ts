@@ -1,7 +1,7 @@
-import { SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
+import { NetworkEvent, SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
 import { Memory } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Equal, Exit, Fiber, HashSet, Layer, Random, Scope } from "effect"
+import { Context, Deferred, Effect, Equal, Exit, Fiber, HashSet, Layer, Random, Scope, Stream } from "effect"
 
 const stream = { family: "IPv4", type: "stream" } as const
 
@@ -47,6 +47,52 @@ const run = <A, E>(
   })
 
 describe("WSAAccept", () => {
+  it.live("A07: a caller whose condition answers what cannot be read waits on", () =>
+    run(Effect.gen(function*() {
+      const { at, listener } = yield* listening
+      yield* calling(at)
+      yield* settle
+      const fails = (): never => {
+        throw new Error("hostile")
+      }
+      const answers: ReadonlyArray<object> = [
+        {
+          get verdict() {
+            return fails()
+          }
+        },
+        {
+          verdict: CF_ACCEPT,
+          get calleeData() {
+            return fails()
+          }
+        },
+        {
+          verdict: CF_ACCEPT,
+          get group() {
+            return fails()
+          }
+        }
+      ]
+      for (const answer of answers) {
+        const exit = yield* Effect.exit(Winsock.WSAAccept(listener, () => Effect.succeed(answer as never)))
+        assert.isTrue(Exit.hasDies(exit))
+      }
+      yield* Winsock.ioctlsocket(listener, "FIONBIO", true)
+      yield* Winsock.accept(listener)
+    })))
+
+  it.live("A07: a caller goes from hand to hand however many wait, as long as each defers", () =>
+    run(Effect.gen(function*() {
+      const { at, listener } = yield* listening
+      const deferring = Effect.flip(Winsock.WSAAccept(listener, () => Effect.succeed(CF_DEFER)))
+      const waiting = yield* Effect.forEach(Array.from({ length: 3000 }), () => begin(deferring))
+      const last = yield* begin(Winsock.accept(listener))
+      yield* calling(at)
+      yield* Fiber.join(last)
+      for (const fiber of waiting) assert.strictEqual((yield* Fiber.join(fiber))._tag, "WSATRY_AGAIN")
+    })))
+
   it.live("A07: one that is interrupted, however busy its fiber, leaves the caller waiting or has accepted it", () =>
     run(Effect.gen(function*() {
       const seen = { interrupted: 0, accepted: 0 }
@@ -332,5 +378,36 @@ describe("socket groups", () => {
       const set = HashSet.fromIterable(events)
       yield* Winsock.WSASetEvent(events[0]!)
       assert.isTrue(HashSet.has(set, events[0]!))
+    })))
+})
+
+describe("accept", () => {
+  it.live("A06: no room for one more socket is told to however many wait", () =>
+    run(
+      Effect.gen(function*() {
+        const { at, listener } = yield* listening
+        const waiting = yield* Effect.forEach(Array.from({ length: 3000 }), () =>
+          begin(Effect.flip(Winsock.accept(listener))))
+        yield* calling(at)
+        for (const fiber of waiting) {
+          assert.strictEqual((yield* Fiber.join(fiber))._tag, "WSAEMFILE")
+        }
+      }),
+      { maxSockets: 2 }
+    ))
+
+  it.live("A20: a socket that is accepted into a scope that has ended tells nobody, and holds up no stream", () =>
+    run(Effect.gen(function*() {
+      const { at, listener } = yield* listening
+      const messages = yield* Winsock.WSAAsyncSelect(listener, NetworkEvent.FD_ACCEPT)
+      yield* calling(at)
+      yield* settle
+      const ended = yield* Scope.make()
+      yield* Scope.close(ended, Exit.void)
+      yield* Scope.provide(Winsock.accept(listener), ended)
+      const reading = yield* begin(Stream.runCollect(messages))
+      yield* Winsock.closesocket(listener)
+      yield* settle
+      assert.isDefined(reading.pollUnsafe())
     })))
 })

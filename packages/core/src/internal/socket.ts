@@ -151,6 +151,8 @@ export class Socket implements Provider.Sink, Equal.Equal {
   private receivers: Array<Receiver> | undefined
   private senders: Array<Sender> | undefined
   private acceptors: Array<Acceptor> | undefined
+  /** Those who wait to accept are being served. */
+  private accepting = false
   private listeners: Array<{ readonly backlog: number; readonly resume: Resume }> | undefined
   /** Datagrams that the provider has and has not answered for. */
   private sendings: Array<(result: Provider.Failure | undefined) => void> | undefined
@@ -660,7 +662,8 @@ export class Socket implements Provider.Sink, Equal.Equal {
       handle.setOption(option, value)
     }
     handle.read(streamWindow)
-    if (this.target !== undefined) socket.retarget(this.target)
+    // Its scope may have ended already, and with it the socket, which would never let go of who is told.
+    if (this.target !== undefined && socket.state.phase._tag !== "Closed") socket.retarget(this.target)
     return Effect.succeed({ socket, remote: request.remote })
   }
 
@@ -682,12 +685,20 @@ export class Socket implements Provider.Sink, Equal.Equal {
   }
 
   private wakeAcceptors(): void {
-    while (this.acceptors !== undefined && this.acceptors.length > 0) {
-      // It is out of the list before it wakes, since its fiber may do anything to the list.
-      const acceptor = this.acceptors.shift()!
-      if (this.serveAcceptor(acceptor, true)) continue
-      this.acceptors.unshift(acceptor)
-      return
+    // Whoever is put back by one of those that wake is met in the next turn: as many calls as there are acceptors, one
+    // inside the other, would be more than the stack holds.
+    if (this.accepting) return
+    this.accepting = true
+    try {
+      while (this.acceptors !== undefined && this.acceptors.length > 0) {
+        // It is out of the list before it wakes, since its fiber may do anything to the list.
+        const acceptor = this.acceptors.shift()!
+        if (this.serveAcceptor(acceptor, true)) continue
+        this.acceptors.unshift(acceptor)
+        return
+      }
+    } finally {
+      this.accepting = false
     }
   }
 
