@@ -1745,8 +1745,11 @@ export const setsockopt = <A>(
 ): Effect.Effect<void, WsaError.SetsockoptError> =>
   onSocket("setsockopt", s, (socket) => socket.setOption(nameOfOption(option), value))
 
-const nameOfOption = (option: unknown): string =>
-  typeof option === "object" && option !== null && "name" in option ? String(option.name) : String(option)
+// Whatever else is given is the name of no option.
+const nameOfOption = (option: unknown): string => {
+  const name = typeof option === "object" && option !== null && "name" in option ? option.name : option
+  return typeof name === "string" ? name : typeof name
+}
 
 /**
  * Makes a socket non-blocking or blocking, or asks what can be received at once.

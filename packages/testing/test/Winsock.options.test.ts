@@ -356,3 +356,40 @@ describe("time-outs", () => {
       yield* TestClock.adjust("1 hour")
     })))
 })
+
+describe("hostile values", () => {
+  it.effect("A14: SO_LINGER is read once, and what cannot be read does not decode", () =>
+    run(Effect.gen(function*() {
+      const s = yield* Winsock.socket(stream)
+      let reads = 0
+      const changing = {
+        l_onoff: true,
+        get l_linger() {
+          return reads++ === 0 ? 7 : -7
+        }
+      }
+      yield* Winsock.setsockopt(s, SocketOption.SO_LINGER, changing)
+      assert.deepStrictEqual(yield* Winsock.getsockopt(s, SocketOption.SO_LINGER), linger(7))
+      const throwing = {
+        l_onoff: true,
+        get l_linger(): number {
+          throw new Error("hostile")
+        }
+      }
+      for (const value of [throwing, null, undefined, 1n, Symbol("linger"), {}]) {
+        const answer = yield* Effect.flip(Winsock.setsockopt(s, SocketOption.SO_LINGER, value as never))
+        assert.strictEqual(answer._tag, "WSAEFAULT")
+      }
+      assert.deepStrictEqual(yield* Winsock.getsockopt(s, SocketOption.SO_LINGER), linger(7))
+    })))
+
+  it.effect("A14: what is no name, and has no string, is the name of no option", () =>
+    run(Effect.gen(function*() {
+      const s = yield* Winsock.socket(stream)
+      const nameless: unknown = Object.create(null)
+      for (const option of [nameless, { name: nameless }, Symbol("option"), 1n]) {
+        assert.strictEqual((yield* Effect.flip(Winsock.getsockopt(s, option as never)))._tag, "WSAENOPROTOOPT")
+        assert.strictEqual((yield* Effect.flip(Winsock.setsockopt(s, option as never, 1)))._tag, "WSAENOPROTOOPT")
+      }
+    })))
+})

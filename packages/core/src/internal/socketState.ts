@@ -879,7 +879,9 @@ const noSuchOption = (state: SocketState, option: string): string =>
 const setOption = (state: SocketState, option: string, value: unknown, capabilities: Capabilities): Decision => {
   if (!hasOption(state.kind, option, capabilities)) return fail("WSAENOPROTOOPT", noSuchOption(state, option))
   if (!isSettable(option)) return fail("WSAENOPROTOOPT", `${option} can be read, not set`)
-  const wrong = checkValue(option, value)
+  // A copy: what is kept does not change when the caller's object does.
+  const kept = option === "SO_LINGER" ? lingerFrom(value) : value
+  const wrong = checkValue(option, kept)
   if (wrong !== undefined) return wrong
   const options = state.cold.options
   if (state.phase._tag !== "Fresh" && (option === "SO_EXCLUSIVEADDRUSE" || option === "IPV6_V6ONLY")) {
@@ -892,28 +894,34 @@ const setOption = (state: SocketState, option: string, value: unknown, capabilit
     return fail("WSAEINVAL", "the socket has SO_REUSEADDR")
   }
   if (options[option] === value) return { _tag: "Done", next: state }
-  // A copy: what is kept does not change when the caller's object does.
-  const kept = isLinger(value) ? { l_onoff: value.l_onoff, l_linger: value.l_linger } : value
   const next = withCold(state, { options: { ...options, [option]: kept } })
   return isProviderOption(option) && typeof value === "boolean"
     ? { _tag: "Run", next, command: { _tag: "setOption", option, value } }
     : { _tag: "Done", next }
 }
 
-const isLinger = (value: unknown): value is Linger =>
-  typeof value === "object" && value !== null && "l_onoff" in value && typeof value.l_onoff === "boolean" &&
-  "l_linger" in value && typeof value.l_linger === "number"
+/** Read once, so that what is checked is what is kept; `undefined` also where reading throws. */
+const lingerFrom = (value: unknown): Linger | undefined => {
+  try {
+    const { l_linger, l_onoff } = value as Linger
+    return typeof l_onoff === "boolean" && typeof l_linger === "number" ? { l_onoff, l_linger } : undefined
+  } catch {
+    return undefined
+  }
+}
 
 const isWhole = (value: number, most: number): boolean => Number.isInteger(value) && value >= 0 && value <= most
 
 /** A14: WSAEFAULT for a value of another type, WSAEINVAL for one out of range. */
 const checkValue = (option: keyof Options, value: unknown): Fail | undefined => {
   switch (option) {
-    case "SO_LINGER":
-      if (!isLinger(value)) return fail("WSAEFAULT", "SO_LINGER takes { l_onoff: a boolean, l_linger: seconds }")
-      return isWhole(value.l_linger, 0xffff)
+    case "SO_LINGER": {
+      const linger = lingerFrom(value)
+      if (linger === undefined) return fail("WSAEFAULT", "SO_LINGER takes { l_onoff: a boolean, l_linger: seconds }")
+      return isWhole(linger.l_linger, 0xffff)
         ? undefined
         : fail("WSAEINVAL", "l_linger is a whole number of seconds from 0 to 65535")
+    }
     case "SO_RCVTIMEO":
     case "SO_SNDTIMEO":
     case "TCP_MAXRTMS":
