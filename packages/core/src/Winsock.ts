@@ -1935,6 +1935,9 @@ export const select = (
       Effect.callback<Selected, WsaError.SelectError>((resume) =>
         first.instance.busy(fiber)
           ? resume(first.inProgress("select"))
+          // E05: one that only looks keeps nobody off.
+          : Duration.isZero(timeout)
+          ? wait(resume)
           : first.instance.blockOnce(wait, () => first.refuse("select", "WSAEINTR", "request"))(resume)
       ),
       timeout,

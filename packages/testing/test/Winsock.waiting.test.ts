@@ -1,4 +1,4 @@
-import { SocketAddress, Winsock } from "@effect-winsock/core"
+import { SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
 import { Memory } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, type Scope } from "effect"
@@ -151,4 +151,13 @@ describe("calls that wait together", () => {
       // It is non-blocking from here on.
       assert.strictEqual((yield* Effect.flip(Winsock.recv(s)))._tag, "WSAEWOULDBLOCK")
     })))
+
+  it.live("E05: a select that only looks keeps nobody off in version 1.1, and there is nothing to cancel", () =>
+    Effect.gen(function*() {
+      const s = yield* Winsock.socket(stream)
+      const looking = yield* begin(Winsock.select({ read: [s], timeout: 0 }))
+      assert.strictEqual(yield* Winsock.getsockopt(s, SocketOption.SO_TYPE), "stream")
+      assert.strictEqual((yield* Effect.flip(Winsock.WSACancelBlockingCall))._tag, "WSAEINVAL")
+      assert.deepStrictEqual(yield* Fiber.join(looking), { read: [], write: [], except: [] })
+    }).pipe(Effect.scoped, Effect.provide(Memory.layer({ version: Winsock.MAKEWORD(1, 1) }))))
 })
