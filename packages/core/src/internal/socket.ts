@@ -235,7 +235,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
     if (this.state.phase._tag === "Broken" && this.state.phase.failure.code === code) {
       return this.fault(call, this.state.phase.failure, stage, this.state.phase.was?.remote)
     }
-    const detail = code === "WsaUnmapped" ? undefined : SocketState.detailOf(code, this.state)
+    const detail = code === "WsaUnmapped" ? undefined : SocketState.detailOf(call, code, this.state)
     return this.fault(call, { code, detail }, "request")
   }
 

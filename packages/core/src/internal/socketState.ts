@@ -12,7 +12,7 @@ import type { Capabilities, ConnectPlan, Failure, Kind, ListenPlan, ProviderOpti
 import * as Qos from "../Qos.ts"
 import * as SocketAddress from "../SocketAddress.ts"
 import type { Linger } from "../SocketOption.ts"
-import { type Code, type Native, table } from "../WsaError.ts"
+import { type Call, type Code, type Native, table } from "../WsaError.ts"
 import { infoOf } from "./protocols.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -391,8 +391,8 @@ export const gateDetail = (code: Code): string => {
   }
 }
 
-/** The sentence for a code that `gate`, `sending`, `receiving` or a query gives. */
-export const detailOf = (code: Code, state: SocketState): string | undefined => {
+/** The sentence for a code that `gate`, `accepting`, `sending`, `receiving` or a query gives to a call. */
+export const detailOf = (call: Call, code: Code, state: SocketState): string | undefined => {
   switch (code) {
     case "WSANOTINITIALISED":
     case "WSAENETDOWN":
@@ -404,7 +404,10 @@ export const detailOf = (code: Code, state: SocketState): string | undefined => 
     case "WSAESHUTDOWN":
       return "this direction has been shut down"
     case "WSAEINVAL":
-      return state.phase._tag === "Fresh" ? "bind or connect the socket first" : undefined
+      if (call === "accept" || call === "WSAAccept") return "the socket does not listen: bind it, and listen first"
+      return state.phase._tag === "Listening"
+        ? "the socket is listening, and makes no attempt"
+        : "bind or connect the socket first"
     case "WSAEWOULDBLOCK":
       return "the socket is non-blocking and this cannot be done at once"
     case "WSAEINTR":

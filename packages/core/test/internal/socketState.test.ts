@@ -790,12 +790,22 @@ describe("socketState", () => {
     })
   })
 
+  it("A06: accept says to listen, not to connect, and whoever asks a listener for its attempt that it makes none", () => {
+    for (const of of m.states) {
+      assert.include(S.detailOf("accept", "WSAEINVAL", of), "listen first")
+      const asked = S.detailOf("connectResult", "WSAEINVAL", of)
+      assert.include(asked, of.phase._tag === "Listening" ? "no attempt" : "bind or connect")
+    }
+  })
+
   it("every code that a call refuses with at once has a sentence", () => {
     for (const of of m.states) {
       for (const current of m.allFacts) {
-        for (const code of m.decided("recv", of, current, m.able)) {
-          if (code === "WsaUnmapped") continue
-          assert.isAbove(S.detailOf(code, of)?.length ?? 0, 10, `${code} of ${of.phase._tag}`)
+        for (const call of ["recv", "recvfrom", "accept", "getsockname", "getpeername"] as const) {
+          for (const code of m.decided(call, of, current, m.able)) {
+            if (code === "WsaUnmapped") continue
+            assert.isAbove(S.detailOf(call, code, of)?.length ?? 0, 10, `${call}: ${code} of ${of.phase._tag}`)
+          }
         }
       }
     }
@@ -959,7 +969,7 @@ describe("socketState", () => {
         for (const now of [0, Number.NaN, -Infinity]) {
           for (const option of m.options) S.getOption(of, option, current, history.capabilities, now)
         }
-        for (const code of Object.keys(WsaError.table) as Array<WsaError.Code>) S.detailOf(code, of)
+        for (const code of Object.keys(WsaError.table) as Array<WsaError.Code>) S.detailOf("recv", code, of)
         S.holdsCaller(of, Number.NaN)
         S.implicitBind(of)
         S.inherited(of, history.capabilities)
