@@ -2281,8 +2281,8 @@ export const WSAEnumNetworkEvents = (
  * last. Messages of accepted sockets come in the same stream (A06).
  *
  * The stream ends when the socket, and every one that was accepted from it, is closed or tells someone else; after a close
- * no message of the socket comes any more. When the scope ends no events are asked for any more. Fails with WSAEINVAL for
- * unknown events.
+ * no message of the socket comes any more, but for those that a reader was waiting for. When the scope ends no events are
+ * asked for any more. Fails with WSAEINVAL for unknown events.
  *
  * **Example** (Reading until the peer ends)
  *
