@@ -1626,7 +1626,7 @@ export const nativeRules: ReadonlyArray<NativeRule> = [
   { native: ["EINVAL", "ENODEV"], stages: ["bind"], when: (at) => isLinkLocal(at.local), code: "WSAEADDRNOTAVAIL",
     cause: "a link-local address without a scope, or with one that no interface has" },
   { native: ["EINVAL"], stages: ["connect", "send"], when: isLoopbackToElsewhere, code: "WSAEADDRNOTAVAIL",
-    cause: "bound to loopback, but the peer is elsewhere (T40)" },
+    cause: "bound to loopback, but the peer is elsewhere" },
   { native: ["EINVAL"], stages: ["connect"], when: (at) => !isWindows(at), code: "WSAENETUNREACH",
     cause: "the route to the peer is a black hole" },
   { native: ["EINVAL"], stages: ["send"], when: (at) => isDatagram(at) && !isWindows(at), code: "WSAENETUNREACH",
@@ -1640,11 +1640,11 @@ export const nativeRules: ReadonlyArray<NativeRule> = [
   { native: ["EADDRINUSE"], stages: ["bind", "listen"], code: "WSAENOBUFS",
     cause: "no port was named and none is left" },
   { native: ["EADDRINUSE", "EADDRNOTAVAIL"], stages: ["connect"], when: namesPort, code: "WSAEADDRINUSE",
-    cause: "the same two addresses are connected already (T21), or the local one is taken" },
+    cause: "the same two addresses are connected already, or the local one is taken" },
   { native: ["EADDRNOTAVAIL"], stages: ["connect"], when: (at) => at.noSource === true || isWindows(at), code: "WSAEADDRNOTAVAIL",
     cause: "this machine has no address from which the peer could be reached: IPv6 is off, or has no ::1" },
   { native: ["EADDRINUSE", "EADDRNOTAVAIL"], stages: ["connect"], when: (at) => !isWindows(at), code: "WSAENOBUFS",
-    cause: "every port towards this peer is used up (T22)" },
+    cause: "every port towards this peer is used up" },
   { native: ["EADDRNOTAVAIL"], stages: ["bind", "listen", "send"], code: "WSAEADDRNOTAVAIL",
     cause: "the address is not one of this machine" },
 
@@ -1652,7 +1652,7 @@ export const nativeRules: ReadonlyArray<NativeRule> = [
   { native: ["EAGAIN", "EWOULDBLOCK"], stages: ["connect"], when: isUnix, code: "WSAECONNREFUSED",
     cause: "the backlog of the listener is full" },
   { native: ["EAGAIN", "EWOULDBLOCK"], stages: ["connect"], when: (at) => !isWindows(at), code: "WSAENOBUFS",
-    cause: "no port is left (T22: a datagram connect says it like this)" },
+    cause: "no port is left: a datagram connect says it like this" },
   { native: ["EAGAIN", "EWOULDBLOCK"], stages: ["connect", "accept", "send", "receive"], code: "WSAEWOULDBLOCK",
     cause: "it cannot be done at once" },
 
@@ -1700,13 +1700,13 @@ export const nativeRules: ReadonlyArray<NativeRule> = [
   { native: ["EMFILE", "ENFILE"], stages: ["open", "listen", "accept"], code: "WSAEMFILE",
     cause: "no descriptor is left" },
   { native: ["EMFILE", "ENFILE"], stages: ["bind", "connect", "send"], code: "WSAENOBUFS",
-    cause: "no descriptor is left; these calls have no WSAEMFILE (E14)" },
+    cause: "no descriptor is left; these calls have no WSAEMFILE" },
   { native: ["ENOBUFS", "ENOMEM"], stages: ["open", "bind", "connect", "listen", "accept", "send", "receive", "option"], code: "WSAENOBUFS",
     cause: "documented: no memory or no buffers are left" },
 
   // ── what a connection meets ──────────────────────────────────────────────────────────────────────────────────────
   { native: ["ECONNREFUSED"], stages: ["send", "receive"], when: isDatagram, code: "WSAECONNRESET",
-    cause: "an earlier datagram met a dead port (ICMP 3/3; T31)" },
+    cause: "an earlier datagram met a dead port (ICMP 3/3)" },
   { native: ["ENOPROTOOPT"], stages: ["send", "receive"], when: isDatagram, code: "WSAENETUNREACH",
     cause: "the peer said that it has no such protocol (ICMP 3/2)" },
   { native: ["ECONNRESET"], stages: ["connect", "send", "receive", "shutdown"], code: "WSAECONNRESET",
@@ -1724,7 +1724,7 @@ export const nativeRules: ReadonlyArray<NativeRule> = [
   { native: ["EMSGSIZE"], stages: ["send", "receive"], code: "WSAEMSGSIZE",
     cause: "a datagram too long for the socket or for the path (ICMP 3/4)" },
   { native: ["ENOTCONN", "EDESTADDRREQ", "ERR_SOCKET_CLOSED", "ERR_SOCKET_DGRAM_NOT_CONNECTED"], stages: ["connect", "send", "receive", "shutdown"], code: "WSAENOTCONN",
-    cause: "the socket is not connected (T28)" },
+    cause: "the socket is not connected" },
   { native: ["ESHUTDOWN"], stages: ["send", "receive"], code: "WSAESHUTDOWN",
     cause: "documented: this direction has been shut down" },
   { native: ["EINTR", "ECANCELED"], stages: ["connect", "accept", "send", "receive"], code: "WSAEINTR",
@@ -1744,7 +1744,7 @@ export const nativeRules: ReadonlyArray<NativeRule> = [
 
   // ── what any step can meet ───────────────────────────────────────────────────────────────────────────────────────
   { native: ["EBADF", "ENOTSOCK", "ERR_SOCKET_DGRAM_NOT_RUNNING", "ERR_INVALID_FD_TYPE"], stages, code: "WSAENOTSOCK",
-    cause: "the descriptor is closed, or no socket (T33)" },
+    cause: "the descriptor is closed, or no socket" },
   { native: ["EFAULT", "ERR_SOCKET_BAD_PORT", "ERR_INVALID_ARG_TYPE", "ERR_INVALID_ARG_VALUE"], stages, code: "WSAEFAULT",
     cause: "an argument that the stack cannot read: port 65536, a NUL in a host" },
 
