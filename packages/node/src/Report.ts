@@ -28,7 +28,8 @@ const Protocol = Schema.Literals(["tcp", "udp", "unix"])
  * | `"deadline"` | `--timeout`: the system had not answered yet |
  *
  * `code` is a Winsock code, or the raw name of what no row of `WsaError.table` knows; then there may be no `number`.
- * `transient` says that the same attempt may go well a little later.
+ * `transient` says that the same attempt may go well a little later. `call` is the call that failed, or `"lookup"`
+ * where looking a name up did, which no call does.
  *
  * **Example** (Making the failure of a refusal)
  *
@@ -56,7 +57,7 @@ export class Failure extends Schema.Class<Failure>("@effect-winsock/node/Report/
   number: Schema.optionalKey(Schema.Int),
   words: Schema.String,
   transient: Schema.Boolean,
-  call: WsaError.Call,
+  call: Schema.Union([WsaError.Call, Schema.Literal("lookup")]),
   stage: WsaError.Stage,
   by: Schema.Literals(["system", "winsock", "resolver", "deadline"]),
   native: Schema.optionalKey(WsaError.Native),
@@ -64,12 +65,12 @@ export class Failure extends Schema.Class<Failure>("@effect-winsock/node/Report/
 }) {}
 
 /**
- * One attempt to connect to one address: it succeeded if it has no `error`.
+ * One attempt to connect to one address: it succeeded if it has neither an `error` nor `pending`.
  *
  * **Details**
  *
  * `round` counts from 1: `--retry` begins another round, in which every address is tried again. `local` is the address
- * that it was made from, where known.
+ * that it was made from, where known. The last one is `pending` where the command was interrupted meanwhile.
  *
  * **Example** (Telling success from failure)
  *
@@ -88,7 +89,8 @@ export class Attempt extends Schema.Class<Attempt>("@effect-winsock/node/Report/
   address: Schema.String,
   local: Schema.optionalKey(Schema.String),
   durationMs: Milliseconds,
-  error: Schema.optionalKey(Failure)
+  error: Schema.optionalKey(Failure),
+  pending: Schema.optionalKey(Schema.Boolean)
 }) {}
 
 /**
@@ -118,7 +120,8 @@ export class Lookup extends Schema.Class<Lookup>("@effect-winsock/node/Report/Lo
  * **Details**
  *
  * `received` is the beginning of what came, as text, and at most 4096 bytes of it; `receivedBytes` counts all that was
- * read. `ended` says that the peer has ended its direction.
+ * read. `ended` says that the peer has ended its direction. `sentBytes` counts what a `send` that came to its end has
+ * handed over, so it is 0 while the only one still waits.
  *
  * **Example** (Reading an answer)
  *
@@ -161,6 +164,7 @@ export class Exchange extends Schema.Class<Exchange>("@effect-winsock/node/Repor
  * | `"unsent"` | UDP: the peer was set, and nothing was sent: this says nothing about the peer | 0 |
  * | `"failed"` | a call failed; `error` says how | 1 |
  * | `"unmet"` | what `--expect` asks for did not come | 3 |
+ * | `"interrupted"` | Ctrl-C or SIGTERM ended it; what it has is what was known by then | 130 |
  *
  * `attempts` has all of them in their order. `local` and `remote` are the two ends of the connection that was made.
  * `durationMs` is for everything, the lookup and the waiting between rounds included.
@@ -188,7 +192,7 @@ export class ConnectReport extends Schema.TaggedClass<ConnectReport>("@effect-wi
   {
     target: Schema.String,
     protocol: Protocol,
-    outcome: Schema.Literals(["connected", "answered", "unanswered", "unsent", "failed", "unmet"]),
+    outcome: Schema.Literals(["connected", "answered", "unanswered", "unsent", "failed", "unmet", "interrupted"]),
     exitCode: Schema.Int,
     lookup: Schema.optionalKey(Lookup),
     attempts: Schema.Array(Attempt),

@@ -143,9 +143,16 @@ describe("winsock connect", () => {
       Effect.gen(function*() {
         const { attempts, error, outcome } = connectReport(yield* command("connect", "no.test:80", "--json"))
         assert.deepStrictEqual([outcome, attempts.length], ["failed", 0])
-        assert.deepStrictEqual([error?.code, error?.by, error?.stage], ["WSAHOST_NOT_FOUND", "resolver", "resolve"])
+        assert.deepStrictEqual([error?.code, error?.by, error?.call, error?.stage], [
+          "WSAHOST_NOT_FOUND",
+          "resolver",
+          "lookup",
+          "resolve"
+        ])
         const { out } = yield* command("connect", "no.test:80")
         assert.match(out, /^WSAHOST_NOT_FOUND \(11001\) after /)
+        assert.include(out, "looking the name up, said by the resolver")
+        assert.notInclude(out, "WSAConnectByName")
       })
     ))
 
@@ -462,6 +469,77 @@ describe("winsock connect udp:", () => {
     ))
 })
 
+describe("winsock connect, interrupted", () => {
+  const reported = (out: string) => connectReport({ exitCode: 130, out, err: "" })
+  /** Interrupts it as soon as `until` holds, and gives what it has written in the end. */
+  const interrupted = (until: (wrote: number) => boolean, ...args: ReadonlyArray<string>) =>
+    Effect.gen(function*() {
+      const lines: Array<string> = []
+      const fiber = yield* Effect.forkChild(commandIn({ wrote: (line) => void lines.push(line) })("connect", ...args))
+      yield* Effect.repeat(settle, { until: () => until(lines.length) })
+      yield* settle
+      yield* Fiber.interrupt(fiber)
+      return lines.join("\n")
+    })
+
+  it.effect("E04: reports the attempts so far, the pending one among them", () =>
+    inMemory((memory) =>
+      Effect.gen(function*() {
+        memory.blackhole("127.0.0.1:80")
+        const pending = () => memory.counts().attempts === 1
+        const report = reported(yield* interrupted(pending, "both.test:80", "--json"))
+        assert.deepStrictEqual([report.outcome, report.exitCode, report.error], ["interrupted", 130, undefined])
+        assert.deepStrictEqual(report.attempts.map(({ address, error, pending }) => [address, error?.code, pending]), [
+          ["[::1]:80", "WSAECONNREFUSED", undefined],
+          ["127.0.0.1:80", undefined, true]
+        ])
+        assert.deepStrictEqual(report.lookup?.host, "both.test")
+        assert.strictEqual(memory.counts().handles, 0)
+        const text = yield* interrupted(pending, "127.0.0.1:80")
+        assert.match(text, /^127\.0\.0\.1:80 has not answered after \d+\.\d ms\ninterrupted after \d+\.\d ms$/)
+      })
+    ))
+
+  it.effect("reports what was sent and received by then", () =>
+    inMemory((memory) =>
+      Effect.gen(function*() {
+        let heard = 0
+        yield* serve("127.0.0.1:80", (socket) =>
+          Effect.gen(function*() {
+            yield* Winsock.recv(socket)
+            yield* Winsock.send(socket, bytes("half an ans"))
+            heard += 1
+            return yield* Effect.never
+          }))
+        let runs = 0
+        const answered = () => heard > runs
+        const ask = ["127.0.0.1:80", "--send", "who?", "--expect", "answer"]
+        const { attempts, exchange, outcome, remote } = reported(yield* interrupted(answered, ...ask, "--json"))
+        assert.deepStrictEqual([outcome, remote, attempts.length], ["interrupted", "127.0.0.1:80", 1])
+        assert.deepStrictEqual([exchange?.sentBytes, exchange?.received, exchange?.expected, exchange?.ended], [
+          4,
+          "half an ans",
+          "answer",
+          false
+        ])
+        runs = heard
+        const text = yield* interrupted(answered, ...ask)
+        assert.match(text, /^sent 4 bytes\nreceived 11 bytes: "half an ans"\ninterrupted after /m)
+        assert.strictEqual(memory.counts().attempts, 0)
+      })
+    ))
+
+  it.effect("reports that it waited for the next round", () =>
+    inMemory(() =>
+      Effect.gen(function*() {
+        const retry = ["127.0.0.1:9", "--retry", "WSAECONNREFUSED=3"]
+        const text = yield* interrupted((wrote) => wrote === 1, ...retry)
+        assert.match(text, /^127\.0\.0\.1:9 WSAECONNREFUSED [^]*\ninterrupted after [^]*$/)
+        assert.strictEqual(text.split("WSAECONNREFUSED").length, 2)
+      })
+    ))
+})
+
 describe("winsock connect on a terminal", () => {
   const refused = (place: Parameters<typeof commandIn>[0]) =>
     inMemory((memory) =>
@@ -572,6 +650,23 @@ describe("winsock listen", () => {
       })
     ))
 
+  it.effect("says of a caller without a name that it has none", () =>
+    inMemory(() =>
+      Effect.gen(function*() {
+        const call = Effect.scoped(Effect.gen(function*() {
+          const s = yield* Winsock.socket({ family: "Unix", type: "stream" })
+          yield* Winsock.WSAConnect(s, "unix:/run/app.sock")
+        }))
+        const people = yield* listening("unix:/run/app.sock", "--once")
+        yield* call
+        assert.match((yield* Fiber.join(people.fiber)).out, /^1: \(no name\) connected\n1: \(no name\) ended after /m)
+        const programs = yield* listening("unix:/run/app.sock", "--once", "--json")
+        yield* call
+        const [, caller] = reports(yield* Fiber.join(programs.fiber))
+        assert.isTrue(caller?._tag === "CallerReport" && caller.remote === "unix:")
+      })
+    ))
+
   it.effect("tells of datagrams, and sends them back", () =>
     inMemory(() =>
       Effect.gen(function*() {
@@ -669,6 +764,56 @@ describe("winsock errors", () => {
       })
     ))
 
+  it.effect("takes the numbers of systems, and says what each is where it may be several", () =>
+    inMemory(() =>
+      Effect.gen(function*() {
+        const heads = (out: string) => out.split("\n").filter((line) => /^\S/.test(line))
+        const asked = (code: string) => Effect.map(command("errors", code), ({ out }) => heads(out))
+        for (const errno of ["111", "-111"]) {
+          assert.deepStrictEqual(yield* asked(errno), [`${errno} is ECONNREFUSED on Linux`, "WSAECONNREFUSED (10061)"])
+        }
+        assert.deepStrictEqual(yield* asked("-4078"), [
+          "-4078 is ECONNREFUSED in libuv on Windows",
+          "WSAECONNREFUSED (10061)"
+        ])
+        assert.include(yield* asked("61"), "61 is ECONNREFUSED on BSD and macOS")
+        assert.deepStrictEqual(yield* asked("87"), [
+          "87 is WSA_INVALID_PARAMETER in Winsock",
+          "WSA_INVALID_PARAMETER (87)",
+          "87 is EUSERS on Linux",
+          "WSAEUSERS (10068)"
+        ])
+        assert.deepStrictEqual(yield* asked("10061"), ["WSAECONNREFUSED (10061)"])
+        // a lookup ends with it, and its number is libuv's own
+        assert.deepStrictEqual(yield* asked("-3001"), ["-3001 is EAI_AGAIN on this machine", "WSATRY_AGAIN (11002)"])
+      })
+    ))
+
+  it("finds by every native name what a step takes it for", () => {
+    for (const { code, native } of WsaError.nativeRules) {
+      for (const name of native) {
+        const codes = Result.getOrThrow(Codes.read(name)).map((reading) => reading.code)
+        const own = Codes.codes.filter((code) => code === `WSA${name}` || WsaError.table[code].posix === name)
+        assert.isTrue(codes.includes(code) || own.length > 0, `${name}: ${codes.join()}`)
+      }
+    }
+    const codes = Result.getOrThrow(Codes.read("ENOENT")).map(({ code }) => code)
+    assert.includeMembers(codes, ["WSAECONNREFUSED", "WSAEACCES", "WSAHOST_NOT_FOUND"])
+  })
+
+  it("says nothing that only this project knows, such as T31", () => {
+    for (const { cause } of WsaError.nativeRules) assert.notMatch(cause, /\b[TRAE]\d\d\b/)
+  })
+
+  it.effect("says of a call that is not written yet that it is not", () =>
+    inMemory(() =>
+      Effect.gen(function*() {
+        assert.match((yield* command("errors", "11003")).out, /^ {2}calls +WSAConnectByName \(not yet\)$/m)
+        assert.match((yield* command("errors")).out, /^WSANO_RECOVERY .* WSAConnectByName \(not yet\)$/m)
+        assert.match((yield* command("errors")).out, /^WSATRY_AGAIN .* WSAAccept$/m)
+      })
+    ))
+
   it("finds every code by its own name and by its number", () => {
     for (const code of Codes.codes) {
       assert.deepStrictEqual(Codes.lookUp(code), Result.succeed([code]))
@@ -702,7 +847,8 @@ describe("a command line that makes no sense", () => {
     ["connect 127.0.0.1:1 again", "again"],
     ["listen", "Missing required argument: address"],
     ["errors WSAECONREFUSED", "did you mean WSAECONNREFUSED?"],
-    ["errors 61", "did you mean WSAECONNREFUSED?"],
+    ["errors -10061", "did you mean WSAECONNREFUSED?"],
+    ["errors 4078", "`winsock errors` lists them"],
     ["errors nonsense", "`winsock errors` lists them"],
     ["conect", "connect"]
   ]
@@ -846,17 +992,28 @@ describe("winsock as a process of its own", () => {
   )
 
   spawns(
-    "SIGINT while it connects: 130, without a word",
+    "SIGINT and SIGTERM while it connects: 130, with the report of a pending attempt",
     Effect.gen(function*() {
       const address = yield* blackHole
-      const running = yield* spawned("connect", address)
       const port = Number(address.split(":")[1]).toString(16).toUpperCase().padStart(4, "0")
       const waitsForAnswer = new RegExp(`:${port} 02 `) // SYN_SENT, towards the black hole
-      yield* Effect.sync(() => waitsForAnswer.test(readFileSync("/proc/net/tcp", "utf8"))).pipe(
-        Effect.repeat({ until: (waits) => waits, schedule: Schedule.spaced("20 millis") })
-      )
-      running.child.kill("SIGINT")
-      assert.deepStrictEqual(yield* Effect.promise(() => running.ended), { exitCode: 130, out: "", err: "" })
+      const waits = (wanted: boolean) =>
+        Effect.sync(() => waitsForAnswer.test(readFileSync("/proc/net/tcp", "utf8"))).pipe(
+          Effect.repeat({ until: (waits) => waits === wanted, schedule: Schedule.spaced("20 millis") })
+        )
+      for (const signal of ["SIGINT", "SIGTERM"] as const) {
+        yield* waits(false)
+        const running = yield* spawned("connect", address, "--json")
+        yield* waits(true)
+        running.child.kill(signal)
+        const ran = yield* Effect.promise(() => running.ended)
+        assert.deepStrictEqual([ran.exitCode, ran.err], [130, ""])
+        const { attempts, outcome } = connectReport(ran)
+        assert.deepStrictEqual([outcome, attempts.map(({ address, pending }) => [address, pending])], [
+          "interrupted",
+          [[address, true]]
+        ])
+      }
     })
   )
 

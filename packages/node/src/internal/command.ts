@@ -125,10 +125,13 @@ const connect = Command.make(
     }
     const look = yield* Terminal.look
     const line = yield* Terminal.live(look.live && !json)
-    const report = yield* Connect.run(options, json ? silent : teller(target.protocol, look, line))
-    yield* line.clear
-    yield* json ? Console.log(JSON.stringify(report)) : writeAll(Print.ending(report, look.stdout))
-    yield* end(report.exitCode)
+    const tell = (report: Report.ConnectReport) =>
+      Effect.andThen(
+        line.clear,
+        json ? Console.log(JSON.stringify(report)) : writeAll(Print.ending(report, look.stdout))
+      )
+    const exitCode = yield* Connect.run(options, json ? silent : teller(target.protocol, look, line), tell)
+    yield* end(exitCode)
   }, Effect.scoped)
 ).pipe(
   Command.withDescription("Connects, and tells how it went: which error, from whom, after how long."),
@@ -178,23 +181,25 @@ const listen = Command.make(
 const errors = Command.make(
   "errors",
   {
-    code: argument("code", "Such as WSAECONNREFUSED, 10061 or ECONNREFUSED; without it, all", Codes.lookUp).pipe(
-      Argument.optional
-    )
+    code: argument(
+      "code",
+      "Such as WSAECONNREFUSED, 10061, ECONNREFUSED, 111 or -111; without it, all",
+      (text) => Result.map(Codes.read(text), (read) => ({ text, read }))
+    ).pipe(Argument.optional)
   },
   Effect.fnUntraced(function*({ code }) {
     const { stdout } = yield* Terminal.look
     yield* writeAll(
       Option.match(code, {
         onNone: () => Print.table(stdout),
-        onSome: (codes) => codes.flatMap((code, index) => [...(index > 0 ? [""] : []), ...Print.code(code, stdout)])
+        onSome: ({ read, text }) => Print.readings(text, read, stdout)
       })
     )
   })
 ).pipe(
   Command.withDescription("Lists the codes of Winsock, or tells all about one: its number, POSIX's name, the calls."),
   Command.withShortDescription("Tells what a code means"),
-  Command.withExamples([{ command: "winsock errors WSAECONNREFUSED" }, { command: "winsock errors 10061" }])
+  Command.withExamples([{ command: "winsock errors WSAECONNREFUSED" }, { command: "winsock errors -111" }])
 )
 
 // -- the whole --------------------------------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 /**
  * The table of codes as the command looks into it: by any of a code's names, and by what nearly is one.
  */
-import { WsaError } from "@effect-winsock/core"
+import { Winsock, WsaError } from "@effect-winsock/core"
 import * as Result from "effect/Result"
+import { getSystemErrorMap } from "node:util"
 
 export const codes = Object.keys(WsaError.table) as ReadonlyArray<WsaError.Code>
 
@@ -60,6 +61,58 @@ export const lookUp = (text: string): Result.Result<ReadonlyArray<WsaError.Code>
       (near.length > 0 ? `; did you mean ${near.join(" or ")}?` : "; `winsock errors` lists them")
   )
 }
+
+/** A code, and what it was asked for by. */
+export interface Reading {
+  readonly code: WsaError.Code
+  /** What the asked for is, where that is neither a name nor the number of the code: `ECONNREFUSED on Linux`. */
+  readonly as?: string | undefined
+}
+
+// What a system says that is no name of a code may mean several, by the step at which it says so.
+const saidAs = (name: string): ReadonlyArray<WsaError.Code> => {
+  const own = codes.filter((code) => namings.slice(0, -1).some((naming) => naming(code) === name))
+  return own.length > 0 ?
+    own :
+    codes.filter((code) =>
+      (name !== "UNKNOWN" && WsaError.table[code].libuvWindows === name) ||
+      WsaError.nativeRules.some((rule) => rule.code === code && rule.native.includes(name))
+    )
+}
+
+/** What a number is to the systems of the table. libuv writes their errnos with a minus, and has its own on Windows. */
+const inTable = (code: WsaError.Code, number: number): string | undefined => {
+  const { bsdErrno, libuvWindows, libuvWindowsNumber, linuxErrno, posix } = WsaError.table[code]
+  const errno = Math.abs(number)
+  const systems = [...(linuxErrno === errno ? ["Linux"] : []), ...(bsdErrno === errno ? ["BSD and macOS"] : [])]
+  if (systems.length > 0) return `${bare(posix)} on ${systems.join(", ")}`
+  return libuvWindowsNumber === number && libuvWindows !== "UNKNOWN" ? `${libuvWindows} in libuv on Windows` : undefined
+}
+
+/** What Node on this machine calls a number, errnos without a code of their own and those of lookups among them. */
+const onThisMachine = (number: number): ReadonlyArray<Reading> => {
+  const name = getSystemErrorMap().get(-Math.abs(number))?.[0]
+  return name === undefined ? [] : saidAs(name).map((code) => ({ code, as: `${name} on this machine` }))
+}
+
+const ofNumber = (number: number): ReadonlyArray<Reading> => {
+  const known = codes.flatMap((code): ReadonlyArray<Reading> => {
+    const as = inTable(code, number)
+    return as !== undefined || number === WsaError.table[code].number ? [{ code, as }] : []
+  })
+  return [...known, ...onThisMachine(number).filter(({ code }) => known.every((reading) => reading.code !== code))]
+}
+
+/** What a code may be asked for by: its names, its number, what a system says instead; or what to say of nothing. */
+export const read = (text: string): Result.Result<ReadonlyArray<Reading>, string> => {
+  const word = text.trim().toUpperCase()
+  const readings = /^-?\d+$/.test(word) ? ofNumber(Number(word)) : saidAs(word).map((code): Reading => ({ code }))
+  if (readings.length > 0) return Result.succeed(readings)
+  return Result.map(lookUp(word), (found) => found.map((code) => ({ code })))
+}
+
+/** Whether the call is not written yet: its codes are known all the same. */
+export const isLater = (call: WsaError.Call): boolean => !(call in Winsock)
 
 /** The calls that can end with a code. */
 export const callsOf = (code: WsaError.Code): ReadonlyArray<WsaError.Call> => {

@@ -2,12 +2,14 @@
  * `winsock connect`: from a target to a report.
  */
 import { SocketAddress, Winsock, type WsaError } from "@effect-winsock/core"
+import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as AddressResolver from "effect/net/AddressResolver"
 import * as Host from "effect/net/Host"
 import type * as NetAddress from "effect/net/NetAddress"
-import * as Result from "effect/Result"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Report from "../../Report.ts"
 import type { Target } from "./arguments.ts"
@@ -26,7 +28,15 @@ interface Made {
 /** Between two rounds. */
 const pause = Duration.millis(500)
 
-const exitCodes = { connected: 0, answered: 0, unanswered: 0, unsent: 0, failed: 1, unmet: 3 } as const
+const exitCodes = {
+  connected: 0,
+  answered: 0,
+  unanswered: 0,
+  unsent: 0,
+  failed: 1,
+  unmet: 3,
+  interrupted: 130
+} as const
 
 /** The name that a target has instead of an address. */
 export const hostOf = (target: Target): string | undefined =>
@@ -70,12 +80,33 @@ const connectTo = (
     )
   })
 
+/** Why an attempt failed, and from where it was made. */
+interface Failed {
+  readonly failure: Report.Failure
+  readonly local?: Address | undefined
+}
+
+const failed = (error: WsaError.WsaError | Report.Failure): Failed =>
+  error instanceof Report.Failure ? { failure: error } : { failure: Failures.ofError(error), local: error.local }
+
+/** What became of an attempt. One that has neither succeeded nor failed was pending when the command was interrupted. */
+const fateOf = (exit: Exit.Exit<Made, Failed>): Pick<Report.Attempt, "local" | "error" | "pending"> => {
+  const error = Exit.isFailure(exit) ? Option.getOrUndefined(Cause.findErrorOption(exit.cause)) : undefined
+  const local = Failures.nameOf(Exit.isSuccess(exit) ? exit.value.local : error?.local)
+  return {
+    ...(local === undefined ? {} : { local }),
+    ...(error === undefined ? {} : { error: error.failure }),
+    ...(Exit.isFailure(exit) && error === undefined ? { pending: true } : {})
+  }
+}
+
 type Requirements = Winsock.Winsock | AddressResolver.AddressResolver | Scope.Scope
 
 /** The rounds of attempts, and what is told of them. */
 class Attempts {
   readonly list: Array<Report.Attempt> = []
   lookup: Report.Lookup | undefined
+  made: Made | undefined
   private readonly left: Map<string, number>
   private readonly options: Options
   private readonly deadline: Failures.Deadline
@@ -128,7 +159,7 @@ class Attempts {
     return Effect.gen({ self: this }, function*() {
       yield* this.watcher.doing(`looking ${host} up`)
       const took = yield* Failures.stopwatch
-      const addresses = yield* this.deadline.hold({ call: "WSAConnectByName", stage: "resolve" })(found)
+      const addresses = yield* this.deadline.hold({ call: "lookup", stage: "resolve" })(found)
       const lookup = new Report.Lookup({
         host,
         addresses: addresses.map(SocketAddress.format),
@@ -149,59 +180,69 @@ class Attempts {
       const over = Effect.map(took, (ms) => {
         durationMs = ms
       })
-      const result = yield* connectTo(address, this.options, over).pipe(
+      return yield* connectTo(address, this.options, over).pipe(
         this.deadline.hold({ call: "WSAConnect", stage: "connect" }),
-        Effect.result
+        Effect.mapError(failed),
+        Effect.onExit((exit) => {
+          if (Exit.isSuccess(exit)) this.made = exit.value
+          const attempt = new Report.Attempt({ round, address: name, durationMs, ...fateOf(exit) })
+          this.list.push(attempt)
+          return this.watcher.attempted(attempt)
+        }),
+        Effect.mapError(({ failure }) => failure)
       )
-      const made = Result.mapError(result, (error) => error instanceof Report.Failure ? error : Failures.ofError(error))
-      const end = Result.merge(result)
-      const from = end instanceof Report.Failure ? undefined : Failures.nameOf(end.local)
-      const attempt = new Report.Attempt({
-        round,
-        address: name,
-        durationMs,
-        ...(from === undefined ? {} : { local: from }),
-        ...(Result.isFailure(made) ? { error: made.failure } : {})
-      })
-      this.list.push(attempt)
-      yield* this.watcher.attempted(attempt)
-      return yield* Effect.fromResult(made)
     })
   }
 }
 
-/** Runs the command. It does not fail: failures are what it reports. */
+/**
+ * Runs the command, and tells its one report, also where it is interrupted; answers the exit code. It does not fail:
+ * failures are what it reports.
+ */
 export const run = (
   options: Options,
-  watcher: Watcher
-): Effect.Effect<Report.ConnectReport, never, Winsock.Winsock | AddressResolver.AddressResolver> =>
+  watcher: Watcher,
+  tell: (report: Report.ConnectReport) => Effect.Effect<void>
+): Effect.Effect<number, never, Winsock.Winsock | AddressResolver.AddressResolver> =>
   Effect.gen(function*() {
     const elapsed = yield* Failures.stopwatch
     const deadline = yield* Failures.deadline(options.timeout)
     const attempts = new Attempts(options, deadline, watcher)
-    let made: Made | undefined
-    const ending = yield* attempts.rounds(1).pipe(
-      Effect.tap((connected) => {
-        made = connected
-        return Effect.void
-      }),
-      Effect.flatMap(({ socket }) => exchange(socket, options, deadline, watcher)),
+    let said: Report.Exchange | undefined
+    const hear = (exchange: Report.Exchange) => {
+      said = exchange
+    }
+    const end = ({ error, outcome }: Ending) =>
+      Effect.flatMap(elapsed, (durationMs) => {
+        const { list, lookup, made } = attempts
+        const local = Failures.nameOf(made?.local)
+        const remote = Failures.nameOf(made?.remote)
+        const exitCode = exitCodes[outcome]
+        const report = new Report.ConnectReport({
+          target: options.target.text,
+          protocol: options.target.protocol,
+          outcome,
+          exitCode,
+          attempts: list,
+          durationMs,
+          ...(lookup === undefined ? {} : { lookup }),
+          ...(local === undefined ? {} : { local }),
+          ...(remote === undefined ? {} : { remote }),
+          ...(said === undefined ? {} : { exchange: said }),
+          ...(error === undefined ? {} : { error })
+        })
+        return Effect.as(tell(report), exitCode)
+      })
+    const ending = attempts.rounds(1).pipe(
+      Effect.flatMap(({ socket }) => exchange(socket, options, deadline, watcher, hear)),
       Effect.catch((error): Effect.Effect<Ending> => Effect.succeed({ outcome: "failed", error })),
       Effect.scoped
     )
-    const local = Failures.nameOf(made?.local)
-    const remote = Failures.nameOf(made?.remote)
-    return new Report.ConnectReport({
-      target: options.target.text,
-      protocol: options.target.protocol,
-      outcome: ending.outcome,
-      exitCode: exitCodes[ending.outcome],
-      attempts: attempts.list,
-      durationMs: yield* elapsed,
-      ...(attempts.lookup === undefined ? {} : { lookup: attempts.lookup }),
-      ...(local === undefined ? {} : { local }),
-      ...(remote === undefined ? {} : { remote }),
-      ...(ending.exchange === undefined ? {} : { exchange: ending.exchange }),
-      ...(ending.error === undefined ? {} : { error: ending.error })
-    })
+    // What is told is told once: an interruption comes before the ending, or not at all.
+    return yield* Effect.uninterruptibleMask((restore) =>
+      restore(ending).pipe(
+        Effect.onInterrupt(() => end({ outcome: "interrupted" })),
+        Effect.flatMap(end)
+      )
+    )
   })

@@ -9,11 +9,10 @@ import * as Report from "../../Report.ts"
 import * as Failures from "./failures.ts"
 import type { Options, Watcher } from "./request.ts"
 
-/** How it ended; without an exchange where there was nothing to say and nothing to wait for. */
+/** How it ended. */
 export interface Ending {
   readonly outcome: Report.ConnectReport["outcome"]
   readonly error?: Report.Failure | undefined
-  readonly exchange?: Report.Exchange | undefined
 }
 
 /** For how long a datagram is waited for, unless `--timeout` says so. */
@@ -87,12 +86,16 @@ const listenFor = (
     return { outcome: "unmet", error: Result.isFailure(result) ? result.failure : undefined }
   })
 
-/** Sends what is to be sent and waits for what is expected; a datagram that was sent is given time for an answer. */
+/**
+ * Sends what is to be sent and waits for what is expected; a datagram that was sent is given time for an answer. `told`
+ * hears what was said in the end, also where that was an interruption, unless there was nothing to say or to wait for.
+ */
 export const exchange = (
   socket: Winsock.Socket,
   options: Options,
   deadline: Failures.Deadline,
-  watcher: Watcher
+  watcher: Watcher,
+  told: (exchange: Report.Exchange) => void
 ): Effect.Effect<Ending> =>
   Effect.gen(function*() {
     const { expect, send } = options
@@ -102,7 +105,19 @@ export const exchange = (
     const inbox = new Inbox(expect)
     let sentBytes = 0
 
-    const ending = yield* Effect.gen(function*() {
+    const tell = Effect.map(took, (durationMs) =>
+      told(
+        new Report.Exchange({
+          sentBytes,
+          receivedBytes: inbox.bytes,
+          received: inbox.text,
+          ended: inbox.ended,
+          durationMs,
+          ...(expect === undefined ? {} : { expected: Buffer.from(expect).toString() })
+        })
+      ))
+
+    return yield* Effect.gen(function*() {
       if (send !== undefined) {
         yield* watcher.doing(`sending ${send.length} bytes`)
         sentBytes = yield* Winsock.send(socket, send).pipe(
@@ -113,15 +128,8 @@ export const exchange = (
       if (expect === undefined && !isDatagram) return { outcome: "connected" } as const
       yield* watcher.doing(expect === undefined ? "waiting for an answer" : "waiting for what is expected")
       return yield* listenFor(inbox, socket, options, deadline)
-    }).pipe(Effect.catch((error): Effect.Effect<Ending> => Effect.succeed({ outcome: "failed", error })))
-
-    const report = new Report.Exchange({
-      sentBytes,
-      receivedBytes: inbox.bytes,
-      received: inbox.text,
-      ended: inbox.ended,
-      durationMs: yield* took,
-      ...(expect === undefined ? {} : { expected: Buffer.from(expect).toString() })
-    })
-    return { ...ending, exchange: report }
+    }).pipe(
+      Effect.catch((error): Effect.Effect<Ending> => Effect.succeed({ outcome: "failed", error })),
+      Effect.ensuring(tell)
+    )
   })

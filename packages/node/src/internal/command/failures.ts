@@ -13,13 +13,14 @@ import { failureOf } from "../native.ts"
 /** The failure that an error of a call tells. What has no native words and was refused as a request is a rule of ours. */
 export const ofError = (
   error: WsaError.WsaError,
-  by: Report.Failure["by"] = error.stage === "request" ? "winsock" : "system"
+  by: Report.Failure["by"] = error.stage === "request" ? "winsock" : "system",
+  call: Report.Failure["call"] = error.call
 ): Report.Failure =>
   new Report.Failure({
     code: error._tag === "WsaUnmapped" ? error.code : error._tag,
     words: error._tag === "WsaUnmapped" ? "no row of the table knows this code" : WsaError.table[error._tag].words,
     transient: WsaError.isTransient(error),
-    call: error.call,
+    call,
     stage: error.stage,
     by,
     ...(error.number === undefined ? {} : { number: error.number }),
@@ -27,17 +28,20 @@ export const ofError = (
     ...(error.detail === undefined ? {} : { detail: error.detail })
   })
 
-/** The failure of a lookup: the resolver's words go through the same table as those of sockets. */
+/**
+ * The failure of a lookup: the resolver's words go through the same table as those of sockets. No call looks names up
+ * yet, so the error has the one that will, and the failure says that it was the command.
+ */
 export const ofLookup = (error: Dns.DnsError | NetAddress.NetAddressError): Report.Failure => {
   const kind = { family: "IPv4", type: "stream", direction: "both" } as const
   if (error._tag === "NetAddressError") {
     const details = { call: "WSAConnectByName", stage: "resolve", detail: error.message } as const
-    return ofError(WsaError.make("WSANO_DATA", details), "resolver")
+    return ofError(WsaError.make("WSANO_DATA", details), "resolver", "lookup")
   }
   const { code, native } = failureOf(error.cause, { kind, stage: "resolve" })
   // A resolver that is not the system's has no native words.
   const meant = code === "WsaUnmapped" && error.reason === "NotFound" ? "WSAHOST_NOT_FOUND" : code
-  return ofError(WsaError.make(meant, { call: "WSAConnectByName", stage: "resolve", native }), "resolver")
+  return ofError(WsaError.make(meant, { call: "WSAConnectByName", stage: "resolve", native }), "resolver", "lookup")
 }
 
 /** Milliseconds since now, to the microsecond. */
@@ -49,7 +53,7 @@ export const stopwatch: Effect.Effect<Effect.Effect<number>> = Effect.map(
 /** Ends what takes longer than is left, with WSAETIMEDOUT by the deadline. */
 export interface Deadline {
   readonly hold: (
-    at: { readonly call: WsaError.Call; readonly stage: WsaError.Stage }
+    at: { readonly call: Report.Failure["call"]; readonly stage: WsaError.Stage }
   ) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E | Report.Failure, R>
 }
 
@@ -61,8 +65,13 @@ export const deadline = (timeout: Duration.Duration | undefined): Effect.Effect<
           duration: Math.max(0, Duration.toMillis(timeout) - ms),
           orElse: () =>
             Effect.fail(ofError(
-              WsaError.make("WSAETIMEDOUT", { ...at, detail: `--timeout gave it ${Duration.format(timeout)}` }),
-              "deadline"
+              WsaError.make("WSAETIMEDOUT", {
+                call: at.call === "lookup" ? "WSAConnectByName" : at.call,
+                stage: at.stage,
+                detail: `--timeout gave it ${Duration.format(timeout)}`
+              }),
+              "deadline",
+              at.call
             ))
         }))
   }))

@@ -15,7 +15,9 @@ const count = (bytes: number): string => bytes === 1 ? "1 byte" : `${bytes} byte
 const quote = (text: string): string =>
   JSON.stringify(text).replace(/[\u007f-\u009f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
-const nameOf = (remote: string, paint: Paint): string => paint.strong(quote(remote).slice(1, -1))
+// An unbound Unix-domain socket has no name; a line of JSON has to say something there.
+const nameOf = (remote: string, paint: Paint): string =>
+  remote === "unix:" ? "(no name)" : paint.strong(quote(remote).slice(1, -1))
 
 const speakers: { readonly [by in Report.Failure["by"]]: string } = {
   system: "said by the system",
@@ -31,7 +33,8 @@ const codeOf = (failure: Report.Failure, paint: Paint): string =>
 const explain = ({ by, call, detail, native, stage, words }: Report.Failure, paint: Paint): ReadonlyArray<string> => {
   const errno = native?.errno === undefined ? undefined : `(${native.errno})`
   const quoted = [native?.syscall, native?.code, errno].filter((word) => word !== undefined).join(" ")
-  const where = `${call}, stage ${stage}, ${speakers[by]}${quoted === "" ? "" : `: ${quoted}`}`
+  const step = call === "lookup" ? "looking the name up" : `${call}, stage ${stage}`
+  const where = `${step}, ${speakers[by]}${quoted === "" ? "" : `: ${quoted}`}`
   return [words, paint.faint(where), ...(detail === undefined ? [] : [paint.faint(detail)])].map((line) => `  ${line}`)
 }
 
@@ -40,13 +43,14 @@ export const lookup = ({ addresses, durationMs, host }: Report.Lookup): string =
 
 /** One attempt; what has been explained before is not explained again. */
 export const attempt = (
-  { address, durationMs, error, local, round }: Report.Attempt,
+  { address, durationMs, error, local, pending, round }: Report.Attempt,
   protocol: Report.ConnectReport["protocol"],
   explained: boolean,
   paint: Paint
 ): ReadonlyArray<string> => {
   const again = round > 1 ? `, round ${round}` : ""
   const from = local === undefined ? "" : `, from ${local}`
+  if (pending) return [`${paint.strong(address)} has not answered after ${time(durationMs)}${again}`]
   if (error === undefined && protocol === "udp") return [`${paint.strong(address)} is the peer${from}${again}`]
   return error === undefined
     ? [`${paint.strong(address)} ${paint.good("connected")} in ${time(durationMs)}${from}${again}`]
@@ -80,6 +84,7 @@ export const ending = (report: Report.ConnectReport, paint: Paint): ReadonlyArra
         `${remote === undefined ? "" : `${paint.strong(remote)} `}${codeOf(error, paint)} after ${time(durationMs)}`,
         ...explain(error, paint)
       ],
+    interrupted: [paint.bad(`interrupted after ${time(durationMs)}`)],
     unmet: [paint.bad(`${expected} did not come within ${time(said?.durationMs ?? 0)}`)]
   }
   return [...(said === undefined ? [] : exchange(said)), ...verdicts[outcome]]
@@ -112,8 +117,11 @@ export const news = (report: News, paint: Paint): ReadonlyArray<string> => {
 
 const transient = (code: WsaError.Code): boolean => WsaError.isTransient(WsaError.table[code])
 
+const callOf = (call: WsaError.Call): string => call + (Codes.isLater(call) ? " (not yet)" : "")
+
 const someCalls = (code: WsaError.Code): string => {
-  const calls = Codes.callsOf(code)
+  const calls = Codes.callsOf(code).filter((call) => !Codes.isLater(call))
+  if (calls.length === 0) return Codes.callsOf(code).map(callOf).join(", ")
   return calls.slice(0, 3).join(", ") + (calls.length > 3 ? ` and ${calls.length - 3} more` : "")
 }
 
@@ -141,8 +149,17 @@ const numbered = (
   return name === null || name === "UNKNOWN" ? "no name" : name + (known.length > 0 ? ` (${known.join(", ")})` : "")
 }
 
-/** All that is known of one code. */
-export const code = (name: WsaError.Code, paint: Paint): ReadonlyArray<string> => {
+/** All that is known of each code that something may be; a number may be one of Winsock's and one of a system's. */
+export const readings = (asked: string, read: ReadonlyArray<Codes.Reading>, paint: Paint): ReadonlyArray<string> => {
+  const tell = read.some(({ as }) => as !== undefined)
+  return read.flatMap(({ as, code: name }, index) => [
+    ...(index > 0 ? [""] : []),
+    ...(tell ? [paint.faint(`${asked} is ${as ?? `${name} in Winsock`}`)] : []),
+    ...code(name, paint)
+  ])
+}
+
+const code = (name: WsaError.Code, paint: Paint): ReadonlyArray<string> => {
   const row = WsaError.table[name]
   const natives = WsaError.nativeRules.filter((rule) => rule.code === name)
   const facts: ReadonlyArray<readonly [string, string]> = [
@@ -150,7 +167,7 @@ export const code = (name: WsaError.Code, paint: Paint): ReadonlyArray<string> =
     ["libuv", numbered(row.libuvWindows, [["Windows", row.libuvWindowsNumber]])],
     ["class", row.retryClass],
     ["transient", transient(name) ? "yes: the same attempt may go well a little later" : "no"],
-    ["calls", Codes.callsOf(name).join(", ") || "none here"]
+    ["calls", Codes.callsOf(name).map(callOf).join(", ") || "none here"]
   ]
   return [
     `${paint.bad(name)} (${row.number})`,
