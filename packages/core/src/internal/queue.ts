@@ -13,11 +13,14 @@ const blockOfPieces = 8 * 1024
 /** Pieces are kept up to this size: a receive that does not say how much it takes gets one whole, without a copy. */
 const largestPiece = 64 * 1024
 
+/** Shared by the queues that hold nothing; nobody adds to it. */
+const none: Array<Uint8Array> = []
+
 /** The bytes of a stream, in the pieces in which they came. */
 export class ByteQueue {
   /** How many bytes wait. */
   length = 0
-  private pieces: Array<Uint8Array> = []
+  private pieces: Array<Uint8Array> = none
   /** How much of the first piece has been taken. */
   private offset = 0
   /** The last piece is lent, and not kept yet. */
@@ -29,7 +32,7 @@ export class ByteQueue {
     // A piece without bytes would be taken as 0 bytes, which is how a stream ends.
     if (lent.length === 0) return
     this.length += lent.length
-    this.pieces.push(lent)
+    this.add(lent)
     this.borrowed = true
   }
 
@@ -55,7 +58,7 @@ export class ByteQueue {
     const last = this.pieces.length - 1
     if (last < 0 || lent.length > smallPiece) {
       for (let at = 0; at < lent.length; at += largestPiece) {
-        this.pieces.push(new Uint8Array(lent.subarray(at, at + largestPiece)))
+        this.add(new Uint8Array(lent.subarray(at, at + largestPiece)))
       }
       return
     }
@@ -124,18 +127,24 @@ export class ByteQueue {
   }
 
   clear(): void {
-    this.pieces = []
+    this.pieces = none
     this.offset = 0
     this.length = 0
+  }
+
+  private add(piece: Uint8Array): void {
+    if (this.pieces === none) this.pieces = [piece]
+    else this.pieces.push(piece)
   }
 
   private advance(piece: Uint8Array, size: number): void {
     this.length -= size
     this.offset += size
-    if (this.offset === piece.length) {
-      this.pieces.shift()
-      this.offset = 0
-    }
+    if (this.offset < piece.length) return
+    this.offset = 0
+    // An array that was used keeps its room, which an idle connection does not need.
+    if (this.pieces.length === 1) this.pieces = none
+    else this.pieces.shift()
   }
 }
 
