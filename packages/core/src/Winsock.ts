@@ -971,7 +971,7 @@ export const WSAConnectByList = (
         orElse: () =>
           Effect.fail(WsaError.forCall("WSAConnectByList", "WSAETIMEDOUT", {
             stage: "connect",
-            detail: `no address answered within ${Duration.format(timeout.value)}`
+            detail: `none of the addresses was connected to within ${Duration.format(timeout.value)}`
           }))
       })
   })

@@ -3,9 +3,23 @@
  *
  * @since 0.1.0
  */
-import { Winsock, type WsaError } from "@effect-winsock/core"
-import type * as Layer from "effect/Layer"
+import { Winsock, WsaError } from "@effect-winsock/core"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as net from "node:net"
 import * as NodeProvider from "./NodeProvider.ts"
+
+const make = (options?: { readonly version: number }): Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError> =>
+  "BoundSocket" in net
+    ? Winsock.layer(NodeProvider.make(), options)
+    // The first call to miss what an older Node has not would say so in words that nobody understands.
+    : Layer.effect(
+      Winsock.Winsock,
+      Effect.fail(WsaError.forCall("WSAStartup", "WSASYSNOTREADY", {
+        stage: "request",
+        detail: `Node 24.19 or newer is needed, this is ${process.version}`
+      }))
+    )
 
 /**
  * A running Winsock over Node's sockets.
@@ -16,7 +30,8 @@ import * as NodeProvider from "./NodeProvider.ts"
  *
  * **Details**
  *
- * `NodeProvider` tells what Node can do, and what it cannot.
+ * `NodeProvider` tells what Node can do, and what it cannot. Building the layer fails with WSASYSNOTREADY on a Node that
+ * is older than 24.19.
  *
  * **Example** (Connecting over loopback)
  *
@@ -40,7 +55,7 @@ import * as NodeProvider from "./NodeProvider.ts"
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError> = Winsock.layer(NodeProvider.make())
+export const layer: Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError> = make()
 
 /**
  * A running Winsock over Node's sockets, of a version.
@@ -70,4 +85,4 @@ export const layer: Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError> = Win
  * @since 0.1.0
  */
 export const layerVersion = (version: number): Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError> =>
-  Winsock.layer(NodeProvider.make(), { version })
+  make({ version })

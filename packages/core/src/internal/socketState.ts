@@ -1011,13 +1011,30 @@ const failBroken = ({ failure }: Broken): Fail => ({
   native: failure.native
 })
 
+/**
+ * The stack chooses the address for each peer: where only the port of an implicit association was kept, and where the
+ * socket is bound to all addresses.
+ */
+const isChosenForPeer = (state: SocketState): boolean => {
+  switch (state.phase._tag) {
+    case "Connecting":
+      return state.phase.issued && (state.implicit || isBoundToAll(state))
+    case "Connected":
+    case "Broken":
+      return state.kind.type === "stream" && isBoundToAll(state)
+    default:
+      return false
+  }
+}
+
+const isBoundToAll = ({ kind, local }: SocketState): boolean =>
+  kind.family !== "Unix" && local !== undefined && SocketAddress.isUnspecified(local)
+
 /** A03: the address, the code, or `"ask"` where only the provider knows it. */
 export const getsockname = (state: SocketState, facts: Facts): SocketAddress.SocketAddress | Code | "ask" => {
   const code = gate(state, facts)
   if (code !== undefined) return code
-  // Only the port of an implicit association is kept: the address is chosen anew for each peer.
-  if (state.implicit && state.phase._tag === "Connecting" && state.phase.issued) return "ask"
-  if (state.local !== undefined) return state.local
+  if (state.local !== undefined && !isChosenForPeer(state)) return state.local
   switch (state.phase._tag) {
     case "Fresh":
       return "WSAEINVAL"
@@ -1341,7 +1358,8 @@ export const sendAbandoned: Failure = { _tag: "Failure", code: "WSAECONNABORTED"
 
 /** R26: whatever ended it, the socket keeps its local association, chosen by itself or by the stack. */
 const afterAttempt = (state: SocketState, local: SocketAddress.SocketAddress | undefined): SocketState => {
-  if (state.local !== undefined) return withPhase(state, bound)
+  // The port of an implicit association stays, and the address is that of this attempt.
+  if (state.local !== undefined && (!state.implicit || local === undefined)) return withPhase(state, bound)
   return local === undefined ? withPhase(state, fresh) : { ...state, phase: bound, local, implicit: true }
 }
 

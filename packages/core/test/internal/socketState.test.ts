@@ -301,6 +301,26 @@ describe("socketState", () => {
       assert.deepStrictEqual([plan.local, plan.keepLocalPort], [local, false])
     })
 
+    it("R26: an implicit binding is named by the address of the last attempt", () => {
+      const refused = after(connecting(state(stream)), attemptFailed(1, "WSAECONNREFUSED"))
+      const again = after(connecting(refused), attemptFailed(2, "WSAECONNREFUSED", other))
+      assert.strictEqual(S.getsockname(again, facts), other)
+      const unknown = after(connecting(refused), attemptFailed(2, "WSAENETUNREACH", undefined))
+      assert.strictEqual(S.getsockname(unknown, facts), local)
+    })
+
+    it("A03: bound to all addresses, the provider knows which one the peer is reached from", () => {
+      const all = at("0.0.0.0:4000")
+      const wild = state(stream, { phase: { _tag: "Bound" }, local: all })
+      assert.strictEqual(S.getsockname(wild, facts), all)
+      const pending = connecting(wild)
+      const issued = after(pending, { _tag: "issued", attempt: 1 })
+      assert.strictEqual(S.getsockname(issued, facts), "ask")
+      const established = after(issued, { _tag: "established", attempt: 1, calleeData: new Uint8Array(0), now: 0 })
+      assert.strictEqual(S.getsockname(established, facts), "ask")
+      assert.strictEqual(S.getsockname(after(issued, attemptFailed()), facts), all)
+    })
+
     it("R26: a cancelled attempt leaves the socket as a refused one", () => {
       const pending = connecting(state(stream))
       assert.deepStrictEqual(commandOf(decide(pending, { _tag: "cancelConnect", attempt: 1 }), "abort"), {
@@ -920,11 +940,11 @@ describe("socketState", () => {
         const { outcome } = event
         if (outcome._tag !== "attemptFailed" && outcome._tag !== "aborted") return
         if (after === before) return
-        if (before.local !== undefined) {
+        if (before.local !== undefined && !before.implicit) {
           assert.strictEqual(after.local, before.local)
-          assert.strictEqual(after.implicit, before.implicit)
+          assert.isFalse(after.implicit)
         } else {
-          assert.strictEqual(after.local, outcome.local)
+          assert.strictEqual(after.local, outcome.local ?? before.local)
           assert.strictEqual(after.implicit, before.implicit || outcome.local !== undefined)
         }
         assert.strictEqual(after.phase._tag, after.local === undefined ? "Fresh" : "Bound")

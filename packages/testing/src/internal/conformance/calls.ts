@@ -111,6 +111,30 @@ const a02 = [
 ]
 
 const a03 = [
+  ...F.each(
+    "A03",
+    F.inet,
+    "bound to all addresses: getsockname gives the one that the peer is reached from",
+    function*(family) {
+      const { address, socket: listener } = yield* F.listening(family)
+      const s = yield* F.make(family)
+      yield* Winsock.bind(s, F.wildcard(family))
+      const port = yield* F.portOf(s)
+      yield* F.equal("before the connect", yield* Winsock.getsockname(s), F.wildcard(family, port))
+      yield* Winsock.WSAConnect(s, address)
+      const { remote } = yield* Winsock.accept(listener)
+      yield* F.equal("connected", yield* Winsock.getsockname(s), remote)
+      yield* F.equal("its port", SocketAddress.portOf(remote), port)
+    }
+  ),
+  ...F.each("A03", F.inet, "bound to all addresses: a refused connect leaves it bound to all", function*(family) {
+    const { address } = yield* F.bound(family)
+    const s = yield* F.make(family)
+    yield* Winsock.bind(s, F.wildcard(family))
+    const name = yield* Winsock.getsockname(s)
+    yield* F.fails("a connect to a dead port", "WSAECONNREFUSED", Winsock.WSAConnect(s, address))
+    yield* F.equal("getsockname", yield* Winsock.getsockname(s), name)
+  }),
   ...F.each("A03", F.inet, "getsockname answers from the moment a connect is issued", function*(family) {
     const { socket } = yield* F.pending(family)
     const name = yield* Winsock.getsockname(socket)
