@@ -42,10 +42,14 @@ export const exceptional = 4
 
 /** A17: in which sets of select the socket is reported. */
 export const readiness = (state: SocketState, standing: Standing): number =>
-  (isReadable(state, standing) ? readable : 0) |
-  (isWritable(state, standing) ? writable : 0) |
+  (mayReceive(state) && isReadable(state, standing) ? readable : 0) |
+  (maySend(state) && isWritable(state, standing) ? writable : 0) |
   // C3, C4 of what Windows does: it stays so until an attempt succeeds, also where the socket listens meanwhile.
   (state.cold.failed ? exceptional : 0)
+
+/** R17: a unidirectional socket is never ready for what it cannot do. */
+const mayReceive = ({ kind, phase }: SocketState): boolean => kind.direction !== "send" || phase._tag === "Listening"
+const maySend = ({ kind }: SocketState): boolean => kind.direction !== "receive"
 
 const isReadable = (state: SocketState, { buffered, waiting }: Standing): boolean => {
   switch (state.phase._tag) {
@@ -94,12 +98,11 @@ const conditions = (state: SocketState, standing: Standing, door: Selection["doo
   if (tag === "Closed") return 0
   const datagram = kind.type === "datagram"
   let events = 0
-  if (standing.buffered || (datagram && tag === "Broken")) events |= FD_READ
-  if ((tag === "Connected" || (datagram && tag === "Bound")) && standing.room && (state.shut & shutSend) === 0) {
-    events |= FD_WRITE
-  }
+  const sends = maySend(state) && (state.shut & shutSend) === 0
+  if (mayReceive(state) && (standing.buffered || (datagram && tag === "Broken"))) events |= FD_READ
+  if (sends && standing.room && (tag === "Connected" || (datagram && tag === "Bound"))) events |= FD_WRITE
   // A datagram socket without an address: a message says that a send is possible, an event object does not.
-  if (datagram && tag === "Fresh" && door === "async" && (state.shut & shutSend) === 0) events |= FD_WRITE
+  if (sends && datagram && tag === "Fresh" && door === "async") events |= FD_WRITE
   if (tag === "Listening" && standing.waiting) events |= FD_ACCEPT
   if (state.attempts > 0 && attemptIsOver(state)) events |= FD_CONNECT
   if (!datagram && (tag === "Broken" || (tag === "Connected" && state.ended && !standing.buffered))) events |= FD_CLOSE

@@ -1227,6 +1227,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
 
   removeWatching(watching: Watching): void {
     this.watching?.delete(watching)
+    this.watched = this.state.cold.selection !== undefined || (this.watching !== undefined && this.watching.size > 0)
   }
 
   /** A18: also a receive that is given what it cannot take enables FD_READ. */

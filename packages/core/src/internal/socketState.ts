@@ -1078,13 +1078,19 @@ export const connectResult = (state: SocketState, facts: Facts): Connected | Att
   }
 }
 
-/** A06: whether accept may take a caller, has to wait for one, or fails. */
-export const accepting = (state: SocketState, facts: Facts, waiting: boolean): Code | "take" | "wait" => {
+/** A06, R21: whether accept may take a caller, has to wait for one, or fails. Who came before a listener broke is there. */
+export const accepting = (
+  state: SocketState,
+  facts: Facts,
+  waiting: boolean
+): Code | "WsaUnmapped" | "take" | "wait" => {
   const code = gate(state, facts)
   if (code !== undefined) return code
   if (state.kind.type === "datagram") return "WSAEOPNOTSUPP"
-  if (state.phase._tag !== "Listening") return "WSAEINVAL"
+  const gone = state.phase._tag === "Broken" && state.phase.was === undefined ? state.phase.failure.code : undefined
+  if (gone === undefined && state.phase._tag !== "Listening") return "WSAEINVAL"
   if (waiting) return "take"
+  if (gone !== undefined) return gone
   return state.blocking ? "wait" : "WSAEWOULDBLOCK"
 }
 

@@ -107,6 +107,23 @@ const sets = (ready: number): string =>
     (ready & R.exceptional) !== 0 ? "except" : ""
   ].filter((word) => word !== "").join(" ")
 
+describe("unidirectional sockets", () => {
+  it("R17: are never ready for what they cannot do", () => {
+    for (const type of ["stream", "datagram"] as const) {
+      const of = (direction: "send" | "receive") => {
+        const kind = m.kind("IPv4", type, direction)
+        return type === "stream" ? established(connect(state(kind))) : peerSet(bound(kind))
+      }
+      assert.strictEqual(R.readiness(of("send"), bytes), R.writable)
+      assert.strictEqual(R.readiness(of("receive"), bytes), R.readable)
+      const recorded = (direction: "send" | "receive") =>
+        R.observe(asked(of(direction), "event"), bytes).cold.selection?.recorded
+      assert.strictEqual(recorded("send"), FD_CONNECT | FD_WRITE)
+      assert.strictEqual(recorded("receive"), FD_CONNECT | FD_READ)
+    }
+  })
+})
+
 describe("readiness", () => {
   describe("A17: the sets of select", () => {
     const rows: ReadonlyArray<readonly [what: string, of: S.SocketState, standing: R.Standing, sets: string]> = [

@@ -588,6 +588,10 @@ describe("socketState", () => {
       assert.strictEqual(S.accepting({ ...listening, blocking: false }, facts, false), "WSAEWOULDBLOCK")
       assert.strictEqual(S.accepting({ ...listening, blocking: false }, facts, true), "take")
       assert.strictEqual(S.accepting(bound(stream), facts, true), "WSAEINVAL")
+      const gone = after(listening, broken)
+      assert.strictEqual(S.accepting(gone, facts, true), "take")
+      assert.strictEqual(S.accepting(gone, facts, false), "WSAECONNRESET")
+      assert.strictEqual(S.accepting(after(connected(stream), broken), facts, false), "WSAEINVAL")
       assert.strictEqual(S.accepting(state(datagram), facts, true), "WSAEOPNOTSUPP")
     })
 
