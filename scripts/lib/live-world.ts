@@ -297,7 +297,10 @@ const breaking = (code: WsaError.Code) => {
       childProcess.execFileSync("nft", ["-f", "-"], { input: noResets })
       // Not the listener, which has the port too.
       const ends = ["state", "established", `( sport = :${port} or dport = :${port} )`]
-      const destroyed = childProcess.execFileSync("ss", ["--no-header", "--kill", ...ends]).toString().trim()
+      // It complains of protocols that this kernel does not have.
+      const destroyed = childProcess.execFileSync("ss", ["--no-header", "--kill", ...ends], {
+        stdio: ["ignore", "pipe", "ignore"]
+      }).toString().trim()
       childProcess.execFileSync("nft", ["delete", "table", "inet", "quiet"])
       return destroyed === "" ? World.notHere("this kernel destroys no connections (ss -K)") : Effect.void
     })
