@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
+import * as Winsock from "../packages/core/src/Winsock.ts"
 import * as WsaError from "../packages/core/src/WsaError.ts"
 import { table } from "./lib/markdown.ts"
 
@@ -11,8 +12,18 @@ const page = fileURLToPath(new URL("../docs/codes.md", import.meta.url))
 const codes = Object.keys(WsaError.table) as Array<WsaError.Code>
 const calls = Object.entries(WsaError.callErrors) as ReadonlyArray<[WsaError.Call, ReadonlyArray<WsaError.Code>]>
 
+/** The name of a call; of one that is not written yet, that it is not. */
+const named = (call: WsaError.Call): string => call in Winsock ? call : `${call} (not yet)`
+
+const reachesQos = (call: WsaError.Call): boolean => WsaError.reachesQos.some((other) => other === call)
+
 const endsWith = (code: WsaError.Code): string =>
-  calls.filter(([, codes]) => codes.includes(code)).map(([call]) => call).join(", ")
+  calls
+    .filter(([call, codes]) =>
+      codes.includes(code) || (reachesQos(call) && WsaError.table[code].retryClass === "qos-error")
+    )
+    .map(([call]) => named(call))
+    .join(", ")
 
 const render = (): string => {
   const reached = codes.filter((code) => endsWith(code) !== "")
@@ -20,13 +31,19 @@ const render = (): string => {
   return `# The codes
 
 Every Winsock code has a class of its name in \`WsaError\`, and its name is the tag: \`Effect.catchTag("WSAECONNREFUSED", …)\`.
-\`npx winsock errors CODE\` tells the same of one code, also by its number or its POSIX name. This page is written by
+\`npx --no-install winsock errors CODE\` tells the same of one code, also by its number or its POSIX name. This page is written by
 \`npx -y pnpm@12 codes\` from the tables of \`WsaError\`.
 
 The class says how to take a code when deciding on another attempt: \`transient\` may go well another time, \`resource\` has
 run out here, \`defect\` is the program's own, and so on (\`WsaError.RetryClass\`).
 
 ## Codes that a call can end with
+
+A call that is marked "(not yet)" is not written; its codes are known. The WSA_QOS_* errors are in the types of the calls that
+apply a quality of service, ${
+    WsaError.reachesQos.map((call) => `\`${call}\``).join(", ")
+  }, and no provider here says one. \`connect\` applies none, so
+its union is the short one: a program that needs no quality of service handles fewer codes with it.
 
 ${
     table(
@@ -41,7 +58,7 @@ ${
 ## Codes that no call ends with by itself
 
 They have classes all the same: a stack may say one of them, and then it arrives inside \`WsaUnmapped\`, which carries what was
-said. The WSA_QOS_* ones come where a quality of service is asked for.
+said. The WSA_QOS_* ones among them are news about a reservation, and no failures of a call.
 
 ${
     table(
@@ -55,12 +72,17 @@ ${
 
 ## Calls
 
-A call that asks a provider can also end with \`WsaUnmapped\`.
+A call that asks a provider can also end with \`WsaUnmapped\`; those are ${
+    WsaError.reachesProvider.map((call) => `\`${call}\``).join(", ")
+  }.
 
 ${
     table(
       ["call", "codes"],
-      calls.map(([call, codes]) => [call, codes.join(", ")])
+      calls.map(([call, codes]) => [
+        named(call),
+        codes.join(", ") + (reachesQos(call) ? ", and every code of the class `qos-error`" : "")
+      ])
     )
   }
 `
