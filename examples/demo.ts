@@ -1,4 +1,4 @@
-// One program, two layers: every way a connect ends, first on the sockets of this machine, then in memory.
+// One program, two layers: the common ways a connect ends, first on the sockets of this machine, then in memory.
 //
 //   npx -y pnpm@12 demo             both
 //   npx -y pnpm@12 demo --live      Node's sockets only
