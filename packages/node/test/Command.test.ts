@@ -801,6 +801,17 @@ describe("winsock errors", () => {
     assert.includeMembers(codes, ["WSAECONNREFUSED", "WSAEACCES", "WSAHOST_NOT_FOUND"])
   })
 
+  it.effect("says where the name of a code means another one", () =>
+    inMemory(() =>
+      Effect.gen(function*() {
+        assert.match(
+          (yield* command("errors", "-111")).out,
+          /^ {2}but +ECONNREFUSED is WSAECONNRESET at send, receive: /m
+        )
+        assert.notMatch((yield* command("errors", "WSAECONNRESET")).out, /^ {2}but /m)
+      })
+    ))
+
   it("says nothing that only this project knows, such as T31", () => {
     for (const { cause } of WsaError.nativeRules) assert.notMatch(cause, /\b[TRAE]\d\d\b/)
   })

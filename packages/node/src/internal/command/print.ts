@@ -149,6 +149,11 @@ const numbered = (
   return name === null || name === "UNKNOWN" ? "no name" : name + (known.length > 0 ? ` (${known.join(", ")})` : "")
 }
 
+const causeOf = ({ cause, stages }: WsaError.NativeRule): string => `${stages.join(", ")}: ${cause}`
+
+const listed = (what: string, lines: ReadonlyArray<string>, paint: Paint): ReadonlyArray<string> =>
+  lines.map((line, index) => `  ${paint.faint((index === 0 ? what : "").padEnd(10))}  ${line}`)
+
 /** All that is known of each code that something may be; a number may be one of Winsock's and one of a system's. */
 export const readings = (asked: string, read: ReadonlyArray<Codes.Reading>, paint: Paint): ReadonlyArray<string> => {
   const tell = read.some(({ as }) => as !== undefined)
@@ -162,6 +167,10 @@ export const readings = (asked: string, read: ReadonlyArray<Codes.Reading>, pain
 const code = (name: WsaError.Code, paint: Paint): ReadonlyArray<string> => {
   const row = WsaError.table[name]
   const natives = WsaError.nativeRules.filter((rule) => rule.code === name)
+  // The name that POSIX has for this code may mean another one at some step.
+  const others = WsaError.nativeRules.filter((rule) =>
+    rule.code !== name && name === `WSA${row.posix}` && rule.native.includes(row.posix!)
+  )
   const facts: ReadonlyArray<readonly [string, string]> = [
     ["POSIX", numbered(row.posix, [["Linux", row.linuxErrno], ["BSD", row.bsdErrno]])],
     ["libuv", numbered(row.libuvWindows, [["Windows", row.libuvWindowsNumber]])],
@@ -173,10 +182,7 @@ const code = (name: WsaError.Code, paint: Paint): ReadonlyArray<string> => {
     `${paint.bad(name)} (${row.number})`,
     `  ${row.words}`,
     ...facts.map(([what, words]) => `  ${paint.faint(what.padEnd(10))}  ${words}`),
-    ...natives.map(({ cause, native, stages }, index) =>
-      `  ${paint.faint((index === 0 ? "comes from" : "").padEnd(10))}  ${native.join(", ")} at ${
-        stages.join(", ")
-      }: ${cause}`
-    )
+    ...listed("comes from", natives.map((rule) => `${rule.native.join(", ")} at ${causeOf(rule)}`), paint),
+    ...listed("but", others.map((rule) => `${row.posix} is ${rule.code} at ${causeOf(rule)}`), paint)
   ]
 }
