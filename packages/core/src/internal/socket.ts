@@ -7,10 +7,9 @@
  */
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
-import * as Exit from "effect/Exit"
 import * as Hash from "effect/Hash"
 import * as Result from "effect/Result"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as NetworkEvent from "../NetworkEvent.ts"
 import * as Provider from "../Provider.ts"
 import type * as Qos from "../Qos.ts"
@@ -92,18 +91,36 @@ const remove = <A>(list: Array<A> | undefined, item: A): boolean => {
 }
 
 /**
- * A socket lives in a scope of its own below its caller's, so that closing it early leaves nothing in the caller's.
- * The one finalizer is put in its place at once: an effect in between could be interrupted.
+ * Puts a socket into the scope that closes it: at once, as an effect in between could be interrupted, and so that it can be
+ * taken out again, which effect's own calls offer for a child scope only. That would double what a socket holds.
  */
-const scopeBelow = (parent: Scope.Scope, socket: Socket): Scope.Closeable => {
-  const scope = Scope.forkUnsafe(parent)
+const enter = (scope: Scope.Scope, socket: Socket): void => {
   const finalizer = () => {
     socket.closeNow()
     return socket.lingered()
   }
-  if (scope.state._tag === "Closed") socket.closeNow()
-  else scope.state = { _tag: "Open", finalizerKey: socket, finalizer, finalizers: undefined }
-  return scope
+  const state = scope.state
+  switch (state._tag) {
+    case "Closed":
+      return socket.closeNow()
+    case "Empty":
+      scope.state = { _tag: "Open", finalizerKey: socket, finalizer, finalizers: undefined }
+      return
+    case "Open":
+      if (state.finalizers === undefined) {
+        state.finalizers = new Map([[state.finalizerKey!, state.finalizer!]])
+        state.finalizerKey = state.finalizer = undefined
+      }
+      state.finalizers.set(socket, finalizer)
+  }
+}
+
+/** Takes a socket that was closed before its scope was out of it. */
+const leave = (scope: Scope.Scope, socket: Socket): void => {
+  const state = scope.state
+  if (state._tag !== "Open") return
+  if (state.finalizerKey === socket) scope.state = { _tag: "Empty" }
+  else if (state.finalizers?.delete(socket) === true && state.finalizers.size === 0) scope.state = { _tag: "Empty" }
 }
 
 /** Who is told that a network event of a socket has been recorded. */
@@ -139,7 +156,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
   /** By order of making, so that what is ordered by it comes out alike in each run. */
   private readonly number: number
   handle!: Provider.Handle
-  scope!: Scope.Closeable
+  scope!: Scope.Scope
 
   readonly bytes: ByteQueue | undefined
   readonly messages: MessageQueue | undefined
@@ -671,7 +688,8 @@ export class Socket implements Provider.Sink, Equal.Equal {
   open(handle: Provider.Handle, scope: Scope.Scope): void {
     this.handle = handle
     this.instance.sockets.add(this)
-    this.scope = scopeBelow(scope, this)
+    this.scope = scope
+    enter(scope, this)
   }
 
   incoming(request: Provider.Incoming): void {
@@ -716,7 +734,9 @@ export class Socket implements Provider.Sink, Equal.Equal {
       "receive",
       (waiter) => remove(this.receivers, waiter)
     )
-    ;(this.receivers ??= []).push(waiter)
+    // An array that grows from nothing takes room for many, and most sockets have one who waits.
+    if (this.receivers === undefined) this.receivers = [waiter]
+    else this.receivers.push(waiter)
     return Effect.sync(() => {
       forget()
       remove(this.receivers, waiter)
@@ -937,8 +957,11 @@ export class Socket implements Provider.Sink, Equal.Equal {
     let index = 0
     while (this.receivers !== undefined && index < this.receivers.length) {
       // It is out of the list before it wakes, since its fiber may do anything to the list.
-      const receiver = this.receivers.splice(index, 1)[0]!
+      const receiver = this.receivers[index]!
+      if (this.receivers.length === 1) this.receivers = undefined
+      else this.receivers.splice(index, 1)
       if (this.serveReceiver(receiver, true)) index = 0
+      else if (this.receivers === undefined) return void (this.receivers = [receiver])
       else this.receivers.splice(index++, 0, receiver)
     }
   }
@@ -1126,9 +1149,12 @@ export class Socket implements Provider.Sink, Equal.Equal {
     )
     if (decision._tag === "Fail") return this.fault("closesocket", decision, "request")
     this.closeNow()
-    // What is left of it in its caller's scope goes too.
-    const left = Scope.close(this.scope, Exit.void)
-    return this.lingering === undefined ? left : Effect.ensuring(this.lingered(), left)
+    if (this.lingering === undefined) {
+      leave(this.scope, this)
+      return Effect.void
+    }
+    // Whoever closes the scope meanwhile waits too.
+    return Effect.ensuring(this.lingered(), Effect.sync(() => leave(this.scope, this)))
   }
 
   /** SO_LINGER: waits until the close is over. Whoever gives that up has no time left: it becomes a reset. */
