@@ -514,7 +514,7 @@ const connectStream = (
     case "Connected":
       return fail("WSAEISCONN", `the socket is connected to ${SocketAddress.format(state.phase.remote)}`)
     case "Broken":
-      return fail("WSAEISCONN", "the connection of this socket broke; close it and make a new one (R21)")
+      return fail("WSAEISCONN", "the connection of this socket broke; close it and make a new one")
   }
   if (SocketAddress.isUnspecified(remote)) return fail("WSAEADDRNOTAVAIL", "the all-zero address names no peer")
   if (SocketAddress.portOf(remote) === 0) return fail("WSAEADDRNOTAVAIL", "port 0 names no peer")
@@ -686,7 +686,7 @@ const connectDatagram = (state: SocketState, given: Name, data: ConnectData, cap
   const peer = decodeName(state, given)
   if (peer._tag === "Fail") return peer
   // E14 says "the socket cannot be connected": the stack has taken it away, and it never heals (R21).
-  if (state.phase._tag === "Broken") return fail("WSAENOBUFS", "the socket broke; close it and make a new one (R21)")
+  if (state.phase._tag === "Broken") return fail("WSAENOBUFS", "the socket broke; close it and make a new one")
   if (SocketAddress.isUnspecified(peer)) {
     const wrong = checkConnectData(state, data, capabilities)
     if (wrong !== undefined) return wrong
