@@ -192,13 +192,18 @@ const onInstance = <A, E>(
       : f(instance, fiber)
   })
 
+const factsOf = (instance: Instance.Instance, fiber: Fiber.Fiber<any, any>): SocketState.Facts => {
+  const facts = instance.facts()
+  return instance.busy(fiber) ? { ...facts, busy: true } : facts
+}
+
 /** E01, E02, E05: what fails before the call is looked at. */
 const gateOf = (
   call: WsaError.Call,
   instance: Instance.Instance,
   fiber: Fiber.Fiber<any, any>
 ): Effect.Effect<never, any> | undefined => {
-  const code = SocketState.gate(undefined, { ...instance.facts(), busy: instance.busy(fiber) })
+  const code = SocketState.gate(undefined, factsOf(instance, fiber))
   return code === undefined ? undefined : failOf(call, SocketState.fail(code, SocketState.gateDetail(code)))
 }
 
@@ -254,10 +259,7 @@ export interface WSAData {
  */
 export const WSAStartup = (version?: number): Effect.Effect<WSAData, WsaError.WSAStartupError, Winsock> =>
   onInstance("WSAStartup", (instance, fiber) => {
-    if (instance.busy(fiber)) {
-      return failOf("WSAStartup", SocketState.fail("WSAEINPROGRESS", SocketState.gateDetail("WSAEINPROGRESS")))
-    }
-    const answer = instance.startup(version)
+    const answer = instance.startup(version, instance.busy(fiber))
     if (typeof answer !== "number") return failOf("WSAStartup", answer)
     return Effect.succeed({
       wVersion: answer,
@@ -1908,28 +1910,21 @@ export const select = (
 ): Effect.Effect<Selected, WsaError.SelectError> =>
   Effect.withFiber((fiber) => {
     const interests = new Map<Internal.Socket, number>()
-    let unknown: unknown
+    let strangers = false
     const add = (set: ReadonlyArray<Socket> | undefined, interest: number) => {
       for (const s of set ?? []) {
         if (Internal.Socket.is(s)) interests.set(s, (interests.get(s) ?? 0) | interest)
-        else unknown = s ?? null
+        else strangers = true
       }
     }
     add(sets.read, Readiness.readable)
     add(sets.write, Readiness.writable)
     add(sets.except, Readiness.exceptional)
-    for (const socket of interests.keys()) {
-      if (socket.instance.busy(fiber)) return socket.inProgress("select")
-      const code = SocketState.gate(socket.state, socket.instance.facts())
-      if (code !== undefined) return socket.refuse("select", code, "request")
-    }
-    if (unknown !== undefined) return Internal.notASocket("select", unknown)
-    const [first] = interests.keys()
-    if (first === undefined) {
-      return failOf("select", SocketState.fail("WSAEINVAL", "all sets are empty; nothing can become ready"))
-    }
     const timeout = timeoutOf(sets.timeout)
-    if (timeout === undefined) return failOf("select", SocketState.fail("WSAEINVAL", noDuration))
+    const wrong = Readiness.checkSets(membersOf(interests.keys(), fiber), strangers, timeout !== undefined)
+    const [first] = interests.keys()
+    // Without a first one the sets are empty, and without a time-out it is none: either is wrong.
+    if (wrong !== undefined || first === undefined || timeout === undefined) return failOf("select", wrong!)
     const wait = (resume: Instance.Resume) => new Events.Selecting(interests, resume).begin()
     return within(
       Effect.callback<Selected, WsaError.SelectError>((resume) =>
@@ -1945,7 +1940,9 @@ export const select = (
     )
   })
 
-const noDuration = "the time-out is a duration that is not negative"
+function* membersOf(sockets: Iterable<Internal.Socket>, fiber: Fiber.Fiber<any, any>) {
+  for (const { instance, state } of sockets) yield { state, facts: factsOf(instance, fiber) }
+}
 
 /** How long a call waits, or `undefined` where what was given is no time-out. */
 const timeoutOf = (given: Duration.Input | undefined): Duration.Duration | undefined => {
@@ -1972,18 +1969,15 @@ export interface WSAEvent {
   readonly signaled: boolean
 }
 
-const invalidHandle = (call: WsaError.Call): Effect.Effect<never, any> =>
-  failOf(call, SocketState.fail("WSA_INVALID_HANDLE", "expected an event object of WSACreateEvent that is not closed"))
-
 const onEvent = <A, E>(
   call: WsaError.Call,
   event: WSAEvent,
   f: (event: Events.EventObject) => A
 ): Effect.Effect<A, E> =>
   Effect.withFiber((fiber) => {
-    if (!Events.EventObject.is(event)) return invalidHandle(call)
-    return gateOf(call, event.instance, fiber) ??
-      (event.closed ? invalidHandle(call) : Effect.sync(() => f(event)))
+    if (!Events.EventObject.is(event)) return failOf(call, Readiness.noEvent) as Effect.Effect<never, any>
+    const wrong = Readiness.checkEvent(factsOf(event.instance, fiber), !event.closed)
+    return wrong === undefined ? Effect.sync(() => f(event)) : failOf(call, wrong) as Effect.Effect<never, any>
   })
 
 /**
@@ -2110,7 +2104,7 @@ export const WSACloseEvent = (event: WSAEvent): Effect.Effect<void, WsaError.WSA
  * @category constants
  * @since 0.1.0
  */
-export const WSA_MAXIMUM_WAIT_EVENTS = 64
+export const WSA_MAXIMUM_WAIT_EVENTS = Readiness.mostEvents
 
 /**
  * Waits until an event object is signaled, or all are, and gives the lowest index of those that are; none when the time is
@@ -2147,22 +2141,14 @@ export const WSAWaitForMultipleEvents = (
   Effect.withFiber((fiber) => {
     const call = "WSAWaitForMultipleEvents"
     const objects = events.filter(Events.EventObject.is)
-    for (const { instance } of objects) {
-      const wrong = gateOf(call, instance, fiber)
-      if (wrong !== undefined) return wrong
-    }
     const timeout = timeoutOf(options?.timeout)
-    if (events.length === 0 || events.length > WSA_MAXIMUM_WAIT_EVENTS || timeout === undefined) {
-      const detail = timeout === undefined
-        ? noDuration
-        : `from 1 to ${WSA_MAXIMUM_WAIT_EVENTS} event objects are waited for, not ${events.length}`
-      return failOf(call, SocketState.fail("WSA_INVALID_PARAMETER", detail))
-    }
-    if (objects.length < events.length) return invalidHandle(call)
+    const facts = objects.map(({ instance }) => factsOf(instance, fiber))
+    const wrong = Readiness.checkWait(facts, events.length, timeout !== undefined)
+    if (wrong !== undefined || timeout === undefined) return failOf(call, wrong!)
     return within(
       Effect.map(
         Effect.callback<number, WsaError.WSAWaitForMultipleEventsError>((resume) =>
-          Events.waitForEvents(objects, options?.waitAll === true, resume, () => invalidHandle(call))
+          Events.waitForEvents(objects, options?.waitAll === true, resume, () => failOf(call, Readiness.noEvent))
         ),
         Option.some
       ),

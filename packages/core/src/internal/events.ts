@@ -270,12 +270,8 @@ export class Selecting implements Watching {
     const interest = this.interests.get(socket)!
     if (socket.state.phase._tag !== "Closed" && (socket.readiness() & interest) === 0) return
     this.leave()
-    // A17: whoever only waits for an exception learns of a socket that was closed so (E3 of what Windows does).
-    this.resume(afterCall(
-      socket.state.phase._tag === "Closed" && interest === Readiness.exceptional
-        ? socket.refuse("select", "WSAENOTSOCK", "request")
-        : this.answer()
-    ))
+    const wrong = socket.state.phase._tag === "Closed" ? Readiness.closedWhileSelected(interest) : undefined
+    this.resume(afterCall(wrong === undefined ? this.answer() : socket.fault("select", wrong, "request")))
   }
 
   private leave(): void {

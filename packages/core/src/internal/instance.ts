@@ -92,8 +92,8 @@ export class Instance {
   // -- start-up and clean-up ------------------------------------------------------------------------------------------
 
   /** A21: one start-up more. */
-  startup(wanted: unknown): number | SocketState.Fail {
-    const answer = InstanceState.start(this.provider.network(), wanted, this.state)
+  startup(wanted: unknown, busy: boolean): number | SocketState.Fail {
+    const answer = InstanceState.start(this.provider.network(), wanted, this.state, busy)
     if ("_tag" in answer) return answer
     this.state = answer.next
     this.hush()

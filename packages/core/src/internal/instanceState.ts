@@ -73,8 +73,10 @@ const notStarted: InstanceState = {
 export const start = (
   network: "up" | "down",
   wanted: unknown = highVersion,
-  state: InstanceState = notStarted
+  state: InstanceState = notStarted,
+  busy = false
 ): { readonly next: InstanceState; readonly version: number } | Fail => {
+  if (busy) return fail("WSAEINPROGRESS", gateDetail("WSAEINPROGRESS"))
   if (state.over) return fail("WSASYSNOTREADY", "the scope of the layer has ended; build a new one")
   if (network === "down") return fail("WSASYSNOTREADY", "the provider says that its network is down")
   const version = negotiate(wanted)

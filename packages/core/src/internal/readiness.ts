@@ -7,6 +7,7 @@
  * not lost: it is recorded as soon as someone does.
  */
 import { FD_ACCEPT, FD_ALL_EVENTS, FD_CLOSE, FD_CONNECT, FD_READ, FD_WRITE } from "../NetworkEvent.ts"
+import type { Code } from "../WsaError.ts"
 import {
   type Facts,
   type Fail,
@@ -42,13 +43,13 @@ export const exceptional = 4
 
 /** A17: in which sets of select the socket is reported. */
 export const readiness = (state: SocketState, standing: Standing): number =>
-  (mayReceive(state) && isReadable(state, standing) ? readable : 0) |
-  (maySend(state) && isWritable(state, standing) ? writable : 0) |
+  (isReadable(state, standing) ? readable : 0) |
+  (isWritable(state, standing) ? writable : 0) |
   // C3, C4 of what Windows does: it stays so until an attempt succeeds, also where the socket listens meanwhile.
   (state.cold.failed ? exceptional : 0)
 
-/** R17: a unidirectional socket is never ready for what it cannot do. */
-const mayReceive = ({ kind, phase }: SocketState): boolean => kind.direction !== "send" || phase._tag === "Listening"
+/** R17: a unidirectional socket is never ready for what it cannot do, unless there is nothing to wait for any more. */
+const mayReceive = ({ kind }: SocketState): boolean => kind.direction !== "send"
 const maySend = ({ kind }: SocketState): boolean => kind.direction !== "receive"
 
 const isReadable = (state: SocketState, { buffered, waiting }: Standing): boolean => {
@@ -59,9 +60,9 @@ const isReadable = (state: SocketState, { buffered, waiting }: Standing): boolea
     case "Listening":
       return waiting
     case "Connected":
-      return buffered || state.ended || (state.shut & shutReceive) !== 0
+      return mayReceive(state) && (buffered || state.ended || (state.shut & shutReceive) !== 0)
     case "Bound":
-      return state.kind.type === "datagram" && (buffered || (state.shut & shutReceive) !== 0)
+      return mayReceive(state) && state.kind.type === "datagram" && (buffered || (state.shut & shutReceive) !== 0)
     default:
       return false
   }
@@ -73,11 +74,34 @@ const isWritable = (state: SocketState, { room }: Standing): boolean => {
     case "Broken":
       return true
     case "Connected":
-      return room || (state.shut & shutSend) !== 0
+      return maySend(state) && (room || (state.shut & shutSend) !== 0)
     default:
-      return state.kind.type === "datagram"
+      return maySend(state) && state.kind.type === "datagram"
   }
 }
+
+const noDuration = "the time-out is a duration that is not negative"
+
+/** A17: what is wrong with the sets of a select, in the order of errors. `strangers`: there is something that is no socket. */
+export const checkSets = (
+  members: Iterable<{ readonly state: SocketState; readonly facts: Facts }>,
+  strangers: boolean,
+  timeoutValid: boolean
+): Fail | undefined => {
+  let empty = true
+  for (const { facts, state } of members) {
+    empty = false
+    const code = gate(state, facts)
+    if (code !== undefined) return fail(code, gateDetail(code))
+  }
+  if (strangers) return fail("WSAENOTSOCK", "the sets are of sockets that Winsock.socket or Winsock.accept made")
+  if (empty) return fail("WSAEINVAL", "all sets are empty; nothing can become ready")
+  return timeoutValid ? undefined : fail("WSAEINVAL", noDuration)
+}
+
+/** A17: a socket that is closed while a select waits is ready, but not to whoever waits for an exception only (E3). */
+export const closedWhileSelected = (interest: number): Fail | undefined =>
+  interest === exceptional ? fail("WSAENOTSOCK", "the socket was closed while the call was pending") : undefined
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Network events
@@ -110,6 +134,26 @@ const conditions = (state: SocketState, standing: Standing, door: Selection["doo
 }
 
 export { enable } from "./socketState.ts"
+
+/**
+ * A18: the events that a call enables again by having ended so, with a code or without. Of the receives each does, of the
+ * sends only one that has found no room, and WSAAccept does unless it deferred.
+ */
+export const enabledBy = (
+  call: "recv" | "send" | "accept" | "WSAAccept",
+  code: Code | "WsaUnmapped" | undefined
+): number => {
+  switch (call) {
+    case "recv":
+      return FD_READ
+    case "send":
+      return code === "WSAEWOULDBLOCK" ? FD_WRITE : 0
+    case "accept":
+      return FD_ACCEPT
+    case "WSAAccept":
+      return code === "WSATRY_AGAIN" ? 0 : FD_ACCEPT
+  }
+}
 
 /** Records what has come to hold. The same state where there is nothing new. */
 export const observe = (state: SocketState, standing: Standing): SocketState => {
@@ -165,6 +209,42 @@ export const decideSelect = (
   }
   if (!told && events !== 0) return fail("WSAEINVAL", "an event object that has not been closed is told of events")
   return { _tag: "Done", next: select(state, door, events) }
+}
+
+/** A19: what is given is no event object, or a closed one. */
+export const noEvent = fail("WSA_INVALID_HANDLE", "expected an event object of WSACreateEvent that is not closed")
+
+/** A19: whether a call may use an event object. `valid`: it is one, and has not been closed. */
+export const checkEvent = (facts: Facts, valid: boolean): Fail | undefined => {
+  const code = gate(undefined, facts)
+  if (code !== undefined) return fail(code, gateDetail(code))
+  return valid ? undefined : noEvent
+}
+
+/** A19: whether the recorded events may be fetched, with an event object or without. */
+export const checkEnum = (state: SocketState, facts: Facts, valid: boolean): Fail | undefined => {
+  const code = gate(state, facts)
+  return code === undefined ? checkEvent(facts, valid) : fail(code, gateDetail(code))
+}
+
+/** The most event objects that one wait takes. */
+export const mostEvents = 64
+
+/** A19: what is wrong with a wait, in the order of errors. `facts`: those of the event objects; `count`: of all that is given. */
+export const checkWait = (
+  facts: ReadonlyArray<Facts>,
+  count: number,
+  timeoutValid: boolean
+): Fail | undefined => {
+  for (const each of facts) {
+    const wrong = checkEvent(each, true)
+    if (wrong !== undefined) return wrong
+  }
+  if (!timeoutValid) return fail("WSA_INVALID_PARAMETER", noDuration)
+  if (count === 0 || count > mostEvents) {
+    return fail("WSA_INVALID_PARAMETER", `from 1 to ${mostEvents} event objects are waited for, not ${count}`)
+  }
+  return facts.length < count ? noEvent : undefined
 }
 
 /** Nobody listens any more. */

@@ -10,7 +10,6 @@ import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import * as NetworkEvent from "../NetworkEvent.ts"
 import * as Provider from "../Provider.ts"
 import type * as Qos from "../Qos.ts"
 import * as SocketAddress from "../SocketAddress.ts"
@@ -588,10 +587,11 @@ export class Socket implements Provider.Sink, Equal.Equal {
   private serveAcceptor(acceptor: Acceptor, waits: boolean): boolean {
     const verdict = SocketState.accepting(this.state, this.instance.facts(), this.hasCaller())
     if (verdict === "wait" || (waits && verdict === "WSAEWOULDBLOCK")) return false
-    // A18: accept enables FD_ACCEPT again, and so does WSAAccept, unless it defers.
-    if (verdict !== "take" || !acceptor.considers) this.enable(NetworkEvent.FD_ACCEPT)
+    const code = verdict === "take" ? undefined : verdict
+    // Where a condition comes first the call has not ended yet.
+    if (code !== undefined || !acceptor.considers) this.enable(Readiness.enabledBy(acceptor.call, code))
     acceptor.resume(
-      verdict === "take" ? acceptor.take(this.requests!.shift()!) : this.refuse(acceptor.call, verdict, "accept")
+      code === undefined ? acceptor.take(this.requests!.shift()!) : this.refuse(acceptor.call, code, "accept")
     )
     return true
   }
@@ -616,7 +616,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
       return this.fault("WSAAccept", { code: "WSAEINTR", detail: closedMeanwhile }, "close")
     }
     const fault = SocketState.concluding(answer, request.withdrawn(), this.capabilities)
-    if (fault?.code !== "WSATRY_AGAIN") this.enable(NetworkEvent.FD_ACCEPT)
+    this.enable(Readiness.enabledBy("WSAAccept", fault?.code))
     if (fault === undefined) {
       const socket = this.take("WSAAccept", request, scope, answer.calleeData, answer.group)
       this.look()
@@ -726,7 +726,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
     // While those that wait are being served, what there is belongs to the first of them.
     const behind = this.state.blocking && this.receivers !== undefined && this.receivers.length > 0 &&
       (this.bytes ?? this.messages)!.length > 0
-    this.enable(NetworkEvent.FD_READ)
+    this.enable(Readiness.enabledBy("recv", undefined))
     if (!behind && this.serveReceiver(asked, false)) return this.look()
     const { forget, waiter } = this.limited(
       asked,
@@ -973,8 +973,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
     const verdict = SocketState.sending(this.state, this.instance.facts(), call, busy)
     if (verdict !== "go" && verdict !== "wait") {
       resume(this.refuse(call, verdict, "send"))
-      if (verdict !== "WSAEWOULDBLOCK") return
-      this.enable(NetworkEvent.FD_WRITE)
+      this.enable(Readiness.enabledBy("send", verdict))
       return this.look()
     }
     if (bytes.length === 0) return resume(Effect.succeed(0))
@@ -1040,8 +1039,10 @@ export class Socket implements Provider.Sink, Equal.Equal {
 
   private breakOff(): void {
     this.writing = undefined
+    // A03: the socket keeps its name, and a handle that is closed is not asked.
+    const local = this.handle.local()
     this.handle.close("reset")
-    this.wake(this.react({ _tag: "broken", failure: SocketState.sendAbandoned }))
+    this.wake(this.react({ _tag: "broken", failure: SocketState.sendAbandoned, local }))
   }
 
   drained(): void {
@@ -1259,7 +1260,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
   /** A18: also a receive that is given what it cannot take enables FD_READ. */
   refuseReceive(answer: Effect.Effect<never, any>, resume: Resume): void {
     resume(answer)
-    this.enable(NetworkEvent.FD_READ)
+    this.enable(Readiness.enabledBy("recv", "WSAEFAULT"))
     this.look()
   }
 
@@ -1321,15 +1322,8 @@ export class Socket implements Provider.Sink, Equal.Equal {
 
   /** A19: gives the recorded events, and resets the event object in the same step. */
   enumEvents(event: { readonly reset: () => void } | undefined | "invalid"): Effect.Effect<Readiness.Fetched, any> {
-    const code = SocketState.gate(this.state, this.instance.facts())
-    if (code !== undefined) return this.refuse("WSAEnumNetworkEvents", code, "request")
-    if (event === "invalid") {
-      return this.fault(
-        "WSAEnumNetworkEvents",
-        { code: "WSA_INVALID_HANDLE", detail: "the event object is closed" },
-        "request"
-      )
-    }
+    const wrong = Readiness.checkEnum(this.state, this.instance.facts(), event !== "invalid")
+    if (wrong !== undefined || event === "invalid") return this.fault("WSAEnumNetworkEvents", wrong!, "request")
     event?.reset()
     return Effect.succeed(this.fetchEvents("event"))
   }

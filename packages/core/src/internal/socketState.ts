@@ -534,8 +534,8 @@ const connectStream = (
       // A18: FD_CONNECT is told once for each attempt, and FD_WRITE with it.
       cold: enabling(
         state.cold.lastFailure === undefined
-          ? withQos(state.cold, data)
-          : { ...withQos(state.cold, data), lastFailure: undefined },
+          ? withQos(state, data)
+          : { ...withQos(state, data), lastFailure: undefined },
         FD_CONNECT | FD_WRITE
       )
     },
@@ -610,12 +610,13 @@ const checkQos = (state: SocketState, qos: Qos.Qos | undefined, capabilities: Ca
 const ownsGroup = (state: SocketState): boolean => state.cold.group !== undefined && state.cold.group.created
 
 /** R15: what a connect gives, once it is decided right, overrides what was given before. */
-const withQos = (cold: Cold, { gqos, sqos }: ConnectData): Cold => {
+const withQos = (state: SocketState, { gqos, sqos }: ConnectData): Cold => {
+  const { cold } = state
   if (sqos === undefined && gqos === undefined) return cold
   return {
     ...cold,
     qos: sqos === undefined || sqos === "undecodable" ? cold.qos : sqos,
-    groupQos: gqos === undefined || gqos === "undecodable" || !cold.group?.created ? cold.groupQos : gqos
+    groupQos: gqos === undefined || gqos === "undecodable" || !ownsGroup(state) ? cold.groupQos : gqos
   }
 }
 
@@ -703,7 +704,7 @@ const connectDatagram = (state: SocketState, given: Name, data: ConnectData, cap
   const wrong = checkConnectData(state, data, capabilities)
   if (wrong !== undefined) return wrong
   const same = state.phase._tag === "Connected" && SocketAddress.same(state.phase.remote, peer)
-  const cold = withQos(state.cold, data)
+  const cold = withQos(state, data)
   return {
     _tag: "Run",
     next: cold === state.cold ? state : { ...state, cold },
@@ -919,7 +920,7 @@ const isWhole = (value: number, most: number): boolean => Number.isInteger(value
 const checkValue = (option: keyof Options, value: unknown): Fail | undefined => {
   switch (option) {
     case "SO_LINGER": {
-      const linger = lingerFrom(value)
+      const linger = value as Linger | undefined
       if (linger === undefined) return fail("WSAEFAULT", "SO_LINGER takes { l_onoff: a boolean, l_linger: seconds }")
       return isWhole(linger.l_linger, 0xffff)
         ? undefined
@@ -1262,7 +1263,8 @@ export type Outcome =
   | { readonly _tag: "dissolved"; readonly local: SocketAddress.SocketAddress | undefined }
   | { readonly _tag: "listening"; readonly local: SocketAddress.SocketAddress; readonly backlog: number }
   | { readonly _tag: "ended" }
-  | { readonly _tag: "broken"; readonly failure: Failure }
+  /** `local`: where the connection was, from a handle that will not tell any more. */
+  | { readonly _tag: "broken"; readonly failure: Failure; readonly local?: SocketAddress.SocketAddress | undefined }
 
 /** Which waiting calls may go on; bits. */
 export const Wake = { none: 0, connect: 1, receive: 2, send: 4, accept: 8, all: 15 } as const
@@ -1308,7 +1310,7 @@ export const react = (state: SocketState, outcome: Outcome): Reaction => {
         ? { next: { ...state, ended: true }, wake: Wake.receive }
         : { next: state, wake: Wake.none }
     case "broken":
-      return broken(state, outcome.failure)
+      return broken(outcome.local === undefined ? state : { ...state, local: outcome.local }, outcome.failure)
   }
 }
 

@@ -122,6 +122,14 @@ describe("unidirectional sockets", () => {
       assert.strictEqual(recorded("receive"), FD_CONNECT | FD_READ)
     }
   })
+
+  it("A17, R17: that are closed or broken are ready for everything, as others are: there is nothing to wait for", () => {
+    for (const direction of ["send", "receive"] as const) {
+      const kind = m.kind("IPv4", "stream", direction)
+      assert.strictEqual(R.readiness(state(kind, { phase: { _tag: "Closed" } }), idle), R.readable | R.writable)
+      assert.strictEqual(R.readiness(broken(established(connect(state(kind)))), idle), R.readable | R.writable)
+    }
+  })
 })
 
 describe("readiness", () => {
@@ -511,5 +519,62 @@ describe("readiness", () => {
       },
       property
     )
+  })
+})
+
+describe("what is asked of many sockets and event objects", () => {
+  const down: S.Facts = { ...facts, networkUp: false }
+  const busy: S.Facts = { ...facts, busy: true }
+  const codeOf = (wrong: S.Fail | undefined) => wrong?.code
+  const sets = (members: ReadonlyArray<readonly [S.SocketState, S.Facts]>, strangers = false, timeoutValid = true) =>
+    codeOf(R.checkSets(members.map(([state, facts]) => ({ state, facts })), strangers, timeoutValid))
+
+  it("A17: the sets of a select are wrong in the order of errors", () => {
+    assert.isUndefined(sets([[connected, facts], [fresh, facts]]))
+    assert.strictEqual(sets([[closed, down]], true, false), "WSAENETDOWN")
+    assert.strictEqual(sets([[connected, facts], [closed, busy]], true, false), "WSAENOTSOCK")
+    assert.strictEqual(sets([[connected, busy]], true, false), "WSAEINPROGRESS")
+    assert.strictEqual(sets([], true, false), "WSAENOTSOCK")
+    assert.strictEqual(sets([], false, false), "WSAEINVAL")
+    assert.strictEqual(sets([[connected, facts]], false, false), "WSAEINVAL")
+  })
+
+  it("A17: a socket that is closed meanwhile is an error to whoever waits for an exception only", () => {
+    assert.strictEqual(codeOf(R.closedWhileSelected(R.exceptional)), "WSAENOTSOCK")
+    assert.isUndefined(R.closedWhileSelected(R.exceptional | R.readable))
+    assert.isUndefined(R.closedWhileSelected(R.writable))
+  })
+
+  it("A19: a wait is wrong in the order of errors, and takes up to 64 event objects", () => {
+    const wait = (given: ReadonlyArray<S.Facts>, count = given.length, timeoutValid = true) =>
+      codeOf(R.checkWait(given, count, timeoutValid))
+    assert.isUndefined(wait([facts]))
+    assert.isUndefined(wait(Array.from({ length: 64 }, () => facts)))
+    assert.strictEqual(wait(Array.from({ length: 65 }, () => facts)), "WSA_INVALID_PARAMETER")
+    assert.strictEqual(wait([]), "WSA_INVALID_PARAMETER")
+    assert.strictEqual(wait([facts], 2, false), "WSA_INVALID_PARAMETER")
+    assert.strictEqual(wait([facts], 2), "WSA_INVALID_HANDLE")
+    assert.strictEqual(wait([facts, busy], 99, false), "WSAEINPROGRESS")
+  })
+
+  it("A19: an event object is looked at after the instance, and after the socket", () => {
+    assert.isUndefined(R.checkEvent(facts, true))
+    assert.strictEqual(codeOf(R.checkEvent(facts, false)), "WSA_INVALID_HANDLE")
+    assert.strictEqual(codeOf(R.checkEvent(down, false)), "WSAENETDOWN")
+    assert.isUndefined(R.checkEnum(connected, facts, true))
+    assert.strictEqual(codeOf(R.checkEnum(connected, facts, false)), "WSA_INVALID_HANDLE")
+    assert.strictEqual(codeOf(R.checkEnum(closed, facts, false)), "WSAENOTSOCK")
+  })
+
+  it("A18: what a call enables follows from how it ended", () => {
+    assert.strictEqual(R.enabledBy("recv", undefined), FD_READ)
+    assert.strictEqual(R.enabledBy("recv", "WSAEFAULT"), FD_READ)
+    assert.strictEqual(R.enabledBy("send", "WSAEWOULDBLOCK"), FD_WRITE)
+    assert.strictEqual(R.enabledBy("send", "WSAENOTCONN"), 0)
+    assert.strictEqual(R.enabledBy("send", undefined), 0)
+    assert.strictEqual(R.enabledBy("accept", "WSAEWOULDBLOCK"), FD_ACCEPT)
+    assert.strictEqual(R.enabledBy("WSAAccept", "WSAECONNREFUSED"), FD_ACCEPT)
+    assert.strictEqual(R.enabledBy("WSAAccept", undefined), FD_ACCEPT)
+    assert.strictEqual(R.enabledBy("WSAAccept", "WSATRY_AGAIN"), 0)
   })
 })

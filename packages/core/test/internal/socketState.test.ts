@@ -319,6 +319,12 @@ describe("socketState", () => {
       const established = after(issued, { _tag: "established", attempt: 1, calleeData: new Uint8Array(0), now: 0 })
       assert.strictEqual(S.getsockname(established, facts), "ask")
       assert.strictEqual(S.getsockname(after(issued, attemptFailed()), facts), all)
+      assert.strictEqual(S.getsockname(after(established, broken), facts), "ask")
+    })
+
+    it("A03: a connection that broke with its handle closed has the name that the handle told last", () => {
+      const gone = after(connected(stream), { _tag: "broken", failure: S.sendAbandoned, local: other })
+      assert.strictEqual(S.getsockname(gone, facts), other)
     })
 
     it("R26: a cancelled attempt leaves the socket as a refused one", () => {

@@ -127,6 +127,24 @@ const a03 = [
       yield* F.equal("its port", SocketAddress.portOf(remote), port)
     }
   ),
+  ...F.each(
+    "A03",
+    F.inet,
+    "a send that was interrupted broke the connection: getsockname still gives the name",
+    function*(family) {
+      for (const bind of [false, true]) {
+        const { address, socket: listener } = yield* F.listening(family)
+        const s = yield* F.make(family)
+        if (bind) yield* Winsock.bind(s, F.wildcard(family))
+        yield* Winsock.WSAConnect(s, address)
+        const { remote } = yield* Winsock.accept(listener)
+        const sending = yield* F.begin(Winsock.send(s, new Uint8Array(64 * 1024 * 1024)))
+        yield* F.goesOn("a send that nobody receives", sending)
+        yield* Fiber.interrupt(sending)
+        yield* F.equal("getsockname", yield* Winsock.getsockname(s), remote)
+      }
+    }
+  ),
   ...F.each("A03", F.inet, "bound to all addresses: a refused connect leaves it bound to all", function*(family) {
     const { address } = yield* F.bound(family)
     const s = yield* F.make(family)
