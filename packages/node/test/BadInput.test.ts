@@ -3,6 +3,7 @@ import { NodeWinsock } from "@effect-winsock/node"
 import { Memory } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, type Scope } from "effect"
+import { pair } from "../../testing/test/utils/pair.ts"
 import { resources } from "./utils/resources.ts"
 
 const tcp = { family: "IPv4", type: "stream" } as const
@@ -20,16 +21,6 @@ const tagOf = <A, E extends { readonly _tag: string; readonly detail?: string | 
     assert.isString(error.detail, error._tag)
     return error._tag
   })
-
-const pair = Effect.gen(function*() {
-  const listener = yield* Winsock.socket(tcp)
-  yield* Winsock.bind(listener, "127.0.0.1:0")
-  yield* Winsock.listen(listener)
-  const client = yield* Winsock.socket(tcp)
-  yield* Winsock.WSAConnect(client, yield* Winsock.getsockname(listener))
-  const { socket: server } = yield* Winsock.accept(listener)
-  return { client, server }
-})
 
 const layers = [["node", NodeWinsock.layer], ["memory", Memory.layer()]] as const
 

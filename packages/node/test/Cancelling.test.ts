@@ -6,6 +6,7 @@ import { type Cause, Deferred, Effect, Exit, Fiber, Layer, Random, type Scope, S
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import * as path from "node:path"
+import { pair } from "../../testing/test/utils/pair.ts"
 import { blackHole } from "./utils/blackHole.ts"
 import { late } from "./utils/late.ts"
 import { heapUsed, leavingNothing, turns } from "./utils/leaks.ts"
@@ -138,12 +139,7 @@ describe("what ends a call that waits", () => {
 
   it.live("A08, A20: a receive that is interrupted by whom it tells of more bytes has taken nothing", () =>
     run(Effect.gen(function*() {
-      const listener = yield* Winsock.socket(stream)
-      yield* Winsock.bind(listener, "127.0.0.1:0")
-      yield* Winsock.listen(listener)
-      const client = yield* Winsock.socket(stream)
-      yield* Winsock.WSAConnect(client, yield* Winsock.getsockname(listener))
-      const { socket: server } = yield* Winsock.accept(listener)
+      const { client, server } = yield* pair
       yield* Winsock.send(server, new Uint8Array([1, 2]))
       yield* turns(2)
       const pull = yield* Stream.toPull(yield* Winsock.WSAAsyncSelect(client, NetworkEvent.FD_READ))

@@ -5,6 +5,7 @@ import { Effect, Exit, Fiber, Option, Random, type Scope } from "effect"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import * as path from "node:path"
+import { pair } from "../../testing/test/utils/pair.ts"
 import { blackHole } from "./utils/blackHole.ts"
 import { heapUsed, leavingNothing, turns } from "./utils/leaks.ts"
 
@@ -216,12 +217,7 @@ describe("Interruption", () => {
 
   it.live("A11: a send that is interrupted breaks the connection, and a receive that is changes nothing", () =>
     Effect.gen(function*() {
-      const listener = yield* Winsock.socket(stream)
-      yield* Winsock.bind(listener, "127.0.0.1:0")
-      yield* Winsock.listen(listener)
-      const client = yield* Winsock.socket(stream)
-      yield* Winsock.WSAConnect(client, yield* Winsock.getsockname(listener))
-      const { socket: server } = yield* Winsock.accept(listener)
+      const { client, listener, server } = yield* pair
 
       const receiving = yield* Effect.forkChild(Winsock.recv(client), { startImmediately: true })
       yield* Fiber.interrupt(receiving)

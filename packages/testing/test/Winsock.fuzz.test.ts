@@ -2,31 +2,12 @@ import { NetworkEvent, SocketOption, Winsock, WsaError } from "@effect-winsock/c
 import { Memory } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, type Context, Effect, Exit, Fiber, Metric, Scope, Stream } from "effect"
+import { Dice } from "./utils/dice.ts"
+import { pairAt } from "./utils/pair.ts"
 
 const runs = Number(process.env["WINSOCK_PROPERTY_RUNS"] ?? 200)
 const only = process.env["WINSOCK_FUZZ_SEED"]
 const seeds = only === undefined ? Array.from({ length: runs }, (_, i) => i + 1) : [Number(only)]
-
-/** Draws that depend on nothing but the seed. */
-class Dice {
-  private state: number
-  constructor(seed: number) {
-    this.state = Math.imul(seed, 0x9e3779b1) >>> 0
-  }
-  below(n: number): number {
-    this.state = (this.state + 0x6d2b79f5) >>> 0
-    let t = this.state
-    t = Math.imul(t ^ (t >>> 15), t | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) % n
-  }
-  chance(percent: number): boolean {
-    return this.below(100) < percent
-  }
-  pick<A>(all: ReadonlyArray<A>): A {
-    return all[this.below(all.length)]!
-  }
-}
 
 const microtask = Effect.promise(() => Promise.resolve())
 
@@ -304,12 +285,7 @@ const oneStream = (seed: number) =>
   Effect.gen(function*() {
     const dice = new Dice(seed)
     const memory = yield* Memory.Memory
-    const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
-    yield* Winsock.bind(listener, ports[0]!)
-    yield* Winsock.listen(listener)
-    const client = yield* Winsock.socket({ family: "IPv4", type: "stream" })
-    yield* Winsock.WSAConnect(client, ports[0]!)
-    const { socket: server } = yield* Winsock.accept(listener)
+    const { client, server } = yield* pairAt(ports[0]!)
 
     const window = windowOf(seed)
     let offered = 0
@@ -438,12 +414,7 @@ const followed = (seed: number) =>
   Effect.gen(function*() {
     const dice = new Dice(seed)
     const memory = yield* Memory.Memory
-    const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
-    yield* Winsock.bind(listener, ports[0]!)
-    yield* Winsock.listen(listener)
-    const client = yield* Winsock.socket({ family: "IPv4", type: "stream" })
-    yield* Winsock.WSAConnect(client, ports[0]!)
-    const { socket: server } = yield* Winsock.accept(listener)
+    const { client, server } = yield* pairAt(ports[0]!)
     const names = Object.keys(followers)
     const [sends, receives] = [dice.pick(names), dice.pick(names)]
     const total = Math.min(200_000, 100 * windowOf(seed))

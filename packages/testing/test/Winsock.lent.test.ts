@@ -2,16 +2,7 @@ import { type Provider, Winsock } from "@effect-winsock/core"
 import { Memory } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, type Scope } from "effect"
-
-const pair = Effect.gen(function*() {
-  const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
-  yield* Winsock.bind(listener, "127.0.0.1:0")
-  yield* Winsock.listen(listener)
-  const client = yield* Winsock.socket({ family: "IPv4", type: "stream" })
-  yield* Winsock.WSAConnect(client, yield* Winsock.getsockname(listener))
-  const { socket: server } = yield* Winsock.accept(listener)
-  return { client, server }
-})
+import { pair } from "./utils/pair.ts"
 
 /** Begins a call, which waits by the time this returns. */
 const begin = <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.forkChild(call, { startImmediately: true })

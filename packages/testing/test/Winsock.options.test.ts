@@ -3,18 +3,9 @@ import { Memory } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Exit, Fiber, Scope } from "effect"
 import { TestClock } from "effect/testing"
+import { pair } from "./utils/pair.ts"
 
 const stream = { family: "IPv4", type: "stream" } as const
-
-const pair = Effect.gen(function*() {
-  const listener = yield* Winsock.socket(stream)
-  yield* Winsock.bind(listener, "127.0.0.1:0")
-  yield* Winsock.listen(listener)
-  const client = yield* Winsock.socket(stream)
-  yield* Winsock.WSAConnect(client, yield* Winsock.getsockname(listener))
-  const { socket: server } = yield* Winsock.accept(listener)
-  return { listener, client, server }
-})
 
 /** Begins a call, which waits by the time this returns. */
 const begin = <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.forkChild(call, { startImmediately: true })

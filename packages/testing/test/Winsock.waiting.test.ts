@@ -2,19 +2,10 @@ import { SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
 import { Memory } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, type Scope } from "effect"
+import { pair } from "./utils/pair.ts"
 
 const stream = { family: "IPv4", type: "stream" } as const
 const datagram = { family: "IPv4", type: "datagram" } as const
-
-const pair = Effect.gen(function*() {
-  const listener = yield* Winsock.socket(stream)
-  yield* Winsock.bind(listener, "127.0.0.1:0")
-  yield* Winsock.listen(listener)
-  const client = yield* Winsock.socket(stream)
-  yield* Winsock.WSAConnect(client, yield* Winsock.getsockname(listener))
-  const { socket: server } = yield* Winsock.accept(listener)
-  return { listener, client, server }
-})
 
 const bound = Effect.gen(function*() {
   const s = yield* Winsock.socket(datagram)

@@ -5,25 +5,8 @@
 import { NetworkEvent, SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
 import { assert } from "@effect/vitest"
 import { Effect, Fiber, type Scope, Stream } from "effect"
+import { Dice } from "./dice.ts"
 import * as Model from "./eventModel.ts"
-
-/** Draws that depend on nothing but the seed. */
-export class Dice {
-  private state: number
-  constructor(seed: number) {
-    this.state = Math.imul(seed, 0x9e3779b1) >>> 0
-  }
-  below(n: number): number {
-    this.state = (this.state + 0x6d2b79f5) >>> 0
-    let t = this.state
-    t = Math.imul(t ^ (t >>> 15), t | 1)
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61)
-    return ((t ^ (t >>> 14)) >>> 0) % n
-  }
-  pick<A>(all: ReadonlyArray<A>): A {
-    return all[this.below(all.length)]!
-  }
-}
 
 const patience = 3000
 
