@@ -40,7 +40,9 @@ const measure = async (work: Plan, rounds: number, bare: boolean): Promise<Recor
   const begin = async ({ side, task }: Contender): Promise<Child> => {
     // What the growth of a process is measured from is to be its own: other modules leave room that it grows into.
     const alone = bare || work.fresh ? ["bare"] : []
-    const child = start("./side.ts", [side, task, ...alone], { flags: work.fresh ? ["--expose-gc"] : [] })
+    const child = start("./side.ts", [side, task, ...alone], {
+      flags: work.fresh ? ["--expose-gc", "--max-semi-space-size=1"] : []
+    })
     for (let left = work.warmUp; left > 0; left -= work.count) await ask(child, Math.min(left, work.count))
     return child
   }

@@ -7,10 +7,10 @@ export interface Row {
   readonly ours: number
   readonly peer: number
   readonly peerName: string
-  /** Of the medians; above 1 ours is better, whatever the unit. */
-  readonly ratio: number
+  /** Of the medians; above 1 ours is better, whatever the unit. `null` where one of them did not grow. */
+  readonly ratio: number | null
   /** The interquartile range of the ratios of the single rounds. */
-  readonly spread: number
+  readonly spread: number | null
   readonly unit: string
 }
 
@@ -23,13 +23,14 @@ export const quantile = (values: ReadonlyArray<number>, part: number): number =>
 }
 
 const rounded = (value: number, digits: number): number => Number(value.toPrecision(digits))
+const roundedRatio = (value: number, digits: number) => Number.isFinite(value) ? rounded(value, digits) : null
 
 /** `samples`: of each contender, by name, one a round. */
 export const rows = (work: Work, samples: ReadonlyMap<string, ReadonlyArray<Sample>>): ReadonlyArray<Row> =>
   rowsOf(work).map(({ measure, name, own, peer }) => {
     const valuesOf = (contender: string) => samples.get(contender)!.map(measure.of)
     const [mine, theirs] = [valuesOf(own.name), valuesOf(peer.name)]
-    const ratioOf = (a: number, b: number) => measure.better === "more" ? a / b : b / a
+    const ratioOf = (a: number, b: number) => a > 0 && b > 0 ? measure.better === "more" ? a / b : b / a : NaN
     // What the machine did to one round it did to both.
     const ratios = mine.map((value, round) => ratioOf(value, theirs[round]!))
     const [ours, others] = [quantile(mine, 0.5), quantile(theirs, 0.5)]
@@ -38,8 +39,8 @@ export const rows = (work: Work, samples: ReadonlyMap<string, ReadonlyArray<Samp
       ours: rounded(ours, 4),
       peer: rounded(others, 4),
       peerName: peer.name,
-      ratio: rounded(ratioOf(ours, others), 3),
-      spread: rounded(quantile(ratios, 0.75) - quantile(ratios, 0.25), 2),
+      ratio: roundedRatio(ratioOf(ours, others), 3),
+      spread: roundedRatio(quantile(ratios, 0.75) - quantile(ratios, 0.25), 2),
       unit: measure.unit
     }
   })
@@ -51,6 +52,10 @@ const numbers: ReadonlySet<string> = new Set(["ours", "peer", "ratio", "spread"]
 export const line = (row?: Row): string =>
   columns.map((column) => {
     const width = column === "name" || column === "peerName" ? 22 : column === "unit" ? 13 : 8
-    const text = row === undefined ? column : column === "ratio" ? row.ratio.toFixed(2) : String(row[column])
+    const text = row === undefined
+      ? column
+      : column === "ratio"
+      ? row.ratio?.toFixed(2) ?? "-"
+      : String(row[column] ?? "-")
     return numbers.has(column) ? text.padStart(width) : text.padEnd(width)
   }).join("  ").trimEnd()

@@ -13,14 +13,28 @@ const Row = Schema.Struct({
   ours: Schema.Finite,
   peer: Schema.Finite,
   peerName: Schema.Literals(["node:net", "NodeSocket", "node:dgram", "NodeDatagramSocket"]),
-  ratio: Schema.Finite,
-  spread: Schema.Finite,
+  ratio: Schema.NullOr(Schema.Finite),
+  spread: Schema.NullOr(Schema.Finite),
   unit: Schema.String
 })
 
 const decode = Schema.decodeUnknownSync(Schema.fromJsonString(Row), { onExcessProperty: "error" })
 
 const workOf = (name: string): Work => works.find(({ ours }) => ours.some((own) => own.name === name))!
+
+it("gives no ratio where memory did not grow", () => {
+  const grown = (heap: number): Sample => ({ count: 100, seconds: 0, cpu: 0, rss: 0, heap })
+  const samples = new Map([["idle", [grown(200)]], ["node:net", [grown(100)]], ["NodeSocket", [grown(600)]]])
+  const found = rows(workOf("idle"), samples).map((
+    { name, peerName, ratio, spread }
+  ) => [name, peerName, ratio, spread])
+  assert.deepStrictEqual(found, [
+    ["idle rss", "node:net", null, null],
+    ["idle rss", "NodeSocket", null, null],
+    ["idle heap", "node:net", 0.5, 0],
+    ["idle heap", "NodeSocket", 3, 0]
+  ])
+})
 
 const sample = (seconds: number): Sample => ({ count: 100, seconds, cpu: 1000 * seconds, rss: 0, heap: 0 })
 
@@ -66,6 +80,9 @@ for (const only of ["read", "idle"]) {
       ])
     )
     // Memory that is given back elsewhere may hide what so few connections take.
-    if (only !== "idle") { for (const { ours, peer } of found) assert.isTrue(ours > 0 && peer > 0) }
+    if (only === "idle") return
+    for (const { ours, peer, ratio, spread } of found) {
+      assert.isTrue(ours > 0 && peer > 0 && ratio !== null && spread !== null)
+    }
   })
 }

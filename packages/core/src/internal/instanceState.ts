@@ -246,15 +246,18 @@ export interface SocketRequest {
   readonly group?: unknown
 }
 
-const kinds: { readonly [key: string]: Kind } = Object.fromEntries(
-  (["IPv4", "IPv6", "Unix"] as const).flatMap((family) =>
-    (["stream", "datagram"] as const).flatMap((type) =>
-      (["both", "send", "receive"] as const).map((direction) =>
-        [`${family} ${type} ${direction}`, { family, type, direction }] as const
-      )
-    )
-  )
-)
+const directionsOf = (family: Kind["family"], type: Kind["type"]) => ({
+  both: { family, type, direction: "both" },
+  send: { family, type, direction: "send" },
+  receive: { family, type, direction: "receive" }
+} as const)
+
+const typesOf = (family: Kind["family"]) => ({
+  stream: directionsOf(family, "stream"),
+  datagram: directionsOf(family, "datagram")
+})
+
+const kinds = { IPv4: typesOf("IPv4"), IPv6: typesOf("IPv6"), Unix: typesOf("Unix") }
 
 /** A01: what socket fails with, or the kind; one object for each kind, so that a provider may know it by identity. */
 export const socketKind = (request: SocketRequest, current: Facts): Kind | Fail => {
@@ -280,7 +283,7 @@ export const socketKind = (request: SocketRequest, current: Facts): Kind | Fail 
   if (protocol !== 0 && (protocol === "tcp") !== (type === "stream")) {
     return fail("WSAEPROTOTYPE", `${protocol} does not carry a ${type} socket`)
   }
-  return kinds[`${family} ${type} ${direction}`]!
+  return kinds[family][type][direction]
 }
 
 /** WSA_FLAG_OVERLAPPED of WSASocket: every call here is as overlapped as can be, so it changes nothing. */
@@ -293,7 +296,8 @@ export const checkSocketFlags = (flags: unknown): Fail | undefined =>
 /** The rows of WSAEnumProtocols: one for each kind of socket that can be made, whatever its direction. */
 export const protocols = (capabilities: (kind: Kind) => Capabilities): ReadonlyArray<ProtocolInfo> =>
   Object.values(kinds)
-    .filter((kind) => kind.direction === "both" && !("_tag" in socketKind(kind, up)))
+    .flatMap(({ datagram, stream }): ReadonlyArray<Kind> => [stream.both, datagram.both])
+    .filter((kind) => !("_tag" in socketKind(kind, up)))
     .map((kind) => infoOf(kind, capabilities(kind)))
 
 const show = (value: unknown): string => typeof value === "string" ? JSON.stringify(value) : typeof value

@@ -81,6 +81,13 @@ const closedMeanwhile = "the socket was closed while the call was pending"
 /** The caller's buffer was transferred or resized while the call waited: it holds less than it did. */
 const lostRoom = ({ into, maximum }: Receiver): boolean => into !== undefined && into.length < maximum
 
+/** An array that grows from nothing takes room for many, and most sockets have one who waits. */
+const append = <A>(list: Array<A> | undefined, item: A): Array<A> => {
+  if (list === undefined) return [item]
+  list.push(item)
+  return list
+}
+
 const remove = <A>(list: Array<A> | undefined, item: A): boolean => {
   if (list === undefined) return false
   const index = list.indexOf(item)
@@ -94,10 +101,8 @@ const remove = <A>(list: Array<A> | undefined, item: A): boolean => {
  * taken out again, which effect's own calls offer for a child scope only. That would double what a socket holds.
  */
 const enter = (scope: Scope.Scope, socket: Socket): void => {
-  const finalizer = () => {
-    socket.closeNow()
-    return socket.lingered()
-  }
+  // A closure would be twice as large.
+  const finalizer = socket.leaving.bind(socket)
   const state = scope.state
   switch (state._tag) {
     case "Closed":
@@ -390,7 +395,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
       until: caller === "blocking" ? "over" : "issued",
       resume
     }
-    ;(this.connectors ??= []).push(connector)
+    this.connectors = append(this.connectors, connector)
     if (timeout > 0) this.forgetTimeout = this.instance.after(timeout, () => this.timeOut(plan.attempt))
     // A non-blocking attempt is the socket's, not the fiber's: it goes on.
     return Effect.sync(() => {
@@ -491,7 +496,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
     const phase = this.state.phase
     if (phase._tag !== "Connecting") return resume(this.outcomeOf(call))
     const connector: Connector = { call, attempt: phase.attempt, until: "over", resume }
-    ;(this.connectors ??= []).push(connector)
+    this.connectors = append(this.connectors, connector)
     return Effect.sync(() => {
       remove(this.connectors, connector)
     })
@@ -500,12 +505,13 @@ export class Socket implements Provider.Sink, Equal.Equal {
   issued(attempt: number): void {
     this.react({ _tag: "issued", attempt })
     if (this.state.phase._tag !== "Connecting" || this.state.phase.attempt !== attempt) return
-    const { remote } = this.state.phase
+    const { caller, remote } = this.state.phase
+    if (caller === "blocking") return
     const fault: Fault = {
       code: "WSAEWOULDBLOCK",
       detail: "the attempt goes on; connectResult tells what became of it"
     }
-    for (const connector of this.connectors?.filter((connector) => connector.until === "issued") ?? []) {
+    for (const connector of this.connectors?.filter(({ until }) => until === "issued") ?? []) {
       if (remove(this.connectors, connector)) {
         connector.resume(this.fault(connector.call, fault, "connect", remote))
       }
@@ -577,7 +583,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
 
   private awaitCaller(acceptor: Acceptor): void | Effect.Effect<void> {
     if (this.serveAcceptor(acceptor, false)) return this.look()
-    ;(this.acceptors ??= []).push(acceptor)
+    this.acceptors = append(this.acceptors, acceptor)
     return Effect.sync(() => {
       remove(this.acceptors, acceptor)
     })
@@ -697,7 +703,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
     this.hasCaller()
     const waiting = (this.requests?.length ?? 0) + (this.considered?.size ?? 0)
     if (!SocketState.holdsCaller(this.state, waiting)) return request.reject()
-    ;(this.requests ??= []).push(request)
+    this.requests = append(this.requests, request)
     this.wakeAcceptors()
     this.look()
   }
@@ -734,9 +740,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
       "receive",
       (waiter) => remove(this.receivers, waiter)
     )
-    // An array that grows from nothing takes room for many, and most sockets have one who waits.
-    if (this.receivers === undefined) this.receivers = [waiter]
-    else this.receivers.push(waiter)
+    this.receivers = append(this.receivers, waiter)
     return Effect.sync(() => {
       forget()
       remove(this.receivers, waiter)
@@ -986,7 +990,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
       "send",
       (waiter) => this.giveUpSend(waiter)
     )
-    if (verdict === "wait") (this.senders ??= []).push(waiter)
+    if (verdict === "wait") this.senders = append(this.senders, waiter)
     else this.writing = waiter
     return Effect.sync(() => {
       forget()
@@ -1170,6 +1174,12 @@ export class Socket implements Provider.Sink, Equal.Equal {
   /** A call waits for the provider to be done with its bytes. */
   private lent(): boolean {
     return this.writing?.resume !== undefined || (this.sendings !== undefined && this.sendings.length > 0)
+  }
+
+  /** What its scope does with it. */
+  leaving(): Effect.Effect<void> {
+    this.closeNow()
+    return this.lingered()
   }
 
   /** Closes whatever the state, as leaving a scope does. Calls that wait end with WSAEINTR (A11). */
@@ -1430,8 +1440,17 @@ export class Socket implements Provider.Sink, Equal.Equal {
 
 /** An address as the caller gave it. */
 export const nameOf = (input: unknown): SocketState.Name => {
+  if (input === lastRead.text) return lastRead.name
   const result = SocketAddress.fromInput(input)
-  return Result.isSuccess(result) ? result.success : result.failure
+  if (Result.isFailure(result)) return result.failure
+  if (typeof input === "string") lastRead = { text: input, name: result.success }
+  return result.success
+}
+
+// Who connects often connects to the same peer: its sockets share the address, and it is read once.
+let lastRead: { readonly text: string; readonly name: SocketState.Name } = {
+  text: "0.0.0.0:0",
+  name: SocketAddress.unspecified("IPv4")
 }
 
 /** E15: what is asked of something that is no socket. */

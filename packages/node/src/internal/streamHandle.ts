@@ -1,8 +1,8 @@
 /**
  * Streams over node:net: TCP and Unix-domain ones.
  *
- * Listeners are shared functions that find the handle by a pointer on the socket, and all sockets read into one buffer:
- * an idle connection costs its socket and this handle, no closure and no buffer.
+ * A socket of ours hears its own events and has a pointer to the handle, and all sockets read into one buffer: an idle
+ * connection costs its socket and this handle, no listener, no closure and no buffer.
  */
 import { Provider, SocketAddress } from "@effect-winsock/core"
 import * as NetAddress from "effect/net/NetAddress"
@@ -43,6 +43,33 @@ const streamOptions = {
 class Connection extends net.Socket {
   owner: StreamHandle | undefined = undefined
 
+  // In place of listeners, which each socket would hold a list of. An 'error' that nobody hears would end the process.
+  override emit(event: string | symbol, ...args: Array<any>): boolean {
+    const owner = this.owner
+    switch (event) {
+      case "error":
+        owner?.failed(this, args[0])
+        return true
+      case "connectionAttemptFailed":
+        owner?.failedAttempt(this, args[3])
+        return true
+      case "connect":
+        owner?.established(this)
+        break
+      case "end":
+        owner?.ended(this)
+        break
+      // A stream that is ending emits no 'drain'.
+      case "drain":
+      case "finish":
+        owner?.drained(this)
+        break
+      case "close":
+        owner?.released()
+    }
+    return super.emit(event, ...args)
+  }
+
   // Node destroys a socket by itself after an error and after both ends; the local address is lost with it.
   override destroy(error?: Error): this {
     if (this.destroyed || this.owner?.postpones(this, error)) return this
@@ -69,36 +96,16 @@ const received = (handle: StreamHandle | undefined, bytes: Uint8Array): boolean 
   return left > 0 || handle.rearmed || handle.stopped()
 }
 
-function onConnect(this: Owned): void {
-  this.owner?.established(this)
-}
-
-function onAttemptFailed(this: Owned, _host: string, _port: number, _family: number, error: Error): void {
-  const handle = this.owner
-  if (handle === undefined || handle.socket !== this) return
-  handle.capture(this)
-  // Without the error: Node, which is about to destroy the socket with it, then finds that done and emits no 'error'.
-  this.destroy()
-  handle.attemptFailed(error)
-}
-
-// Every socket has it for its whole life, since an 'error' that nobody hears ends the process.
 function onError(this: Owned, error: Error): void {
   this.owner?.failed(this, error)
 }
 
 function onEnd(this: Owned): void {
-  const handle = this.owner
-  if (handle === undefined || handle.socket !== this || handle.closing) return
-  handle.stopped()
-  handle.sink.ended()
+  this.owner?.ended(this)
 }
 
 function onDrain(this: Owned): void {
-  const handle = this.owner
-  if (handle === undefined || handle.closing || !handle.lending || this.writableLength !== 0) return
-  handle.lending = false
-  handle.sink.drained()
+  this.owner?.drained(this)
 }
 
 function onData(this: Owned, bytes: Uint8Array): void {
@@ -129,7 +136,6 @@ const intoShared = (socket: Owned): Owned => {
   const handle = (socket as WithNative)._handle
   if (typeof handle?.useUserBuffer !== "function") return socket
   const ours = new Connection({ ...streamOptions, handle, pauseOnCreate: true } as object)
-  ours.on("error", onError)
   const left = socket as WithNative
   left._handle = null
   return ours
@@ -174,7 +180,6 @@ export class StreamHandle implements Provider.Handle {
   /** Node takes bytes off the kernel as they come. */
   private reading = false
   private flushing = false
-  private listens = 0
   private over = false
   private keepAlive = false
   private noDelay = false
@@ -233,9 +238,6 @@ export class StreamHandle implements Provider.Handle {
       bound === undefined ? streamOptions : { ...streamOptions, handle: bound } as net.SocketConstructorOpts
     )
     socket.owner = this
-    socket.on("error", onError)
-    socket.on("connect", onConnect)
-    socket.on("connectionAttemptFailed", onAttemptFailed)
     // Node would start to read by itself at 'connect'.
     socket.pause()
     this.adopt(socket)
@@ -282,7 +284,6 @@ export class StreamHandle implements Provider.Handle {
       return
     }
     this.connecting = false
-    socket.on("end", onEnd)
     // At once: else the peer's bytes are lost when its reset and a failing send of ours come before the first receive.
     if (this.armed) {
       this.reading = true
@@ -308,7 +309,15 @@ export class StreamHandle implements Provider.Handle {
     return local !== undefined && SocketAddress.same(local, remote)
   }
 
-  attemptFailed(error: Error): void {
+  failedAttempt(socket: Owned, error: Error): void {
+    if (this.socket !== socket) return
+    this.capture(socket)
+    // Without the error: Node, which is about to destroy the socket with it, then finds that done and emits no 'error'.
+    socket.destroy()
+    this.attemptFailed(error)
+  }
+
+  private attemptFailed(error: Error): void {
     this.socket = undefined
     this.connecting = false
     const { attempt, kept, kind, planned: local, remote } = this
@@ -335,6 +344,18 @@ export class StreamHandle implements Provider.Handle {
     this.sink.broken(
       failureOf(error, { kind: this.kind, stage: stageOf(error, "receive"), local: this.planned, remote: this.remote })
     )
+  }
+
+  ended(socket: Owned): void {
+    if (this.socket !== socket || this.closing) return
+    this.stopped()
+    this.sink.ended()
+  }
+
+  drained(socket: Owned): void {
+    if (this.closing || !this.lending || socket.writableLength !== 0) return
+    this.lending = false
+    this.sink.drained()
   }
 
   /**
@@ -428,8 +449,9 @@ export class StreamHandle implements Provider.Handle {
     handle.remote = remote
     handle.v6Only = this.v6Only
     socket.owner = handle
-    socket.on("end", onEnd)
-    if (!(socket instanceof Connection)) socket.on("data", onData)
+    if (!(socket instanceof Connection)) {
+      socket.on("data", onData).on("end", onEnd).on("drain", onDrain).on("finish", onDrain).on("close", onClose)
+    }
     socket.pause()
     handle.adopt(socket)
     return handle
@@ -464,7 +486,6 @@ export class StreamHandle implements Provider.Handle {
     const left = socket.writableLength
     if (left === 0) return 0
     this.lending = true
-    this.listenTo(socket, "drain", 1)
     return left
   }
 
@@ -477,8 +498,6 @@ export class StreamHandle implements Provider.Handle {
     const socket = this.socket
     if (socket === undefined || this.connecting) return this.refuse("ENOTCONN", "shutdown")
     if (socket.writableEnded || socket.destroyed) return undefined
-    // A stream that is ending emits no 'drain'.
-    if (this.lending) this.listenTo(socket, "finish", 2)
     socket.end()
     return undefined
   }
@@ -497,7 +516,6 @@ export class StreamHandle implements Provider.Handle {
     if (socket === undefined || socket.destroyed) {
       process.nextTick(reportClosed, this)
     } else {
-      socket.on("close", onClose)
       if (this.connecting) this.discard(socket)
       else if (how === "reset") reset(socket, this.kind)
       // Nothing is left for Node to write: the kernel delivers what it has taken.
@@ -560,17 +578,10 @@ export class StreamHandle implements Provider.Handle {
 
   private adopt(socket: Owned): void {
     this.socket = socket
-    this.listens = 0
     this.lending = false
     this.reading = false
     if (this.keepAlive) socket.setKeepAlive(true)
     if (this.noDelay) socket.setNoDelay(true)
-  }
-
-  private listenTo(socket: Owned, event: "drain" | "finish", bit: number): void {
-    if ((this.listens & bit) !== 0) return
-    this.listens |= bit
-    socket.on(event, onDrain)
   }
 
   /** Ends an attempt; nothing more is heard of it. */
