@@ -16,7 +16,7 @@ const largestPiece = 64 * 1024
 /** What is woken by a piece weighs as much inside as one of this size does outside. */
 const lightPiece = 2048
 
-// As long-lived as the copies, so that nothing takes it for unused.
+/** The last one made. Nobody reads it; what nobody could read would be compiled away. */
 export let counterweight: unknown
 
 /**
