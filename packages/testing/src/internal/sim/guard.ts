@@ -1,0 +1,239 @@
+// While a run goes on, what a program could ask of the host around effect's services is answered by the run, or is an
+// error that says where it was asked. The functions are put in place for exactly as long as the run has its turn.
+import type * as Sim from "../../Sim.ts"
+import * as byReference from "./byReference.ts"
+import type { Entry } from "./heap.ts"
+import type { Run } from "./run.ts"
+import { fill, uuid } from "./services.ts"
+
+export type Mode = "redirect" | "throw" | "off"
+
+interface Guarded {
+  readonly run: Run
+  readonly luck: Sim.Luck
+}
+
+let active: Guarded | undefined
+
+/** Whether a run has its turn. */
+export const isActive = (): boolean => active !== undefined
+
+const host = globalThis as unknown as Record<string, any>
+const RealDate = Date
+
+const now = () => active!.run.settings.start + Math.floor(active!.run.now() / 1000)
+
+// --- what stands in --------------------------------------------------------------------------------------------------
+
+const SimulatedDate = function(this: unknown, ...parts: Array<any>): unknown {
+  if (new.target === undefined) return new RealDate(now()).toString()
+  const target: Function = new.target === SimulatedDate ? RealDate : new.target
+  return Reflect.construct(RealDate, parts.length === 0 ? [now()] : parts, target)
+} as unknown as DateConstructor
+Object.setPrototypeOf(SimulatedDate, RealDate)
+Object.defineProperty(SimulatedDate, "prototype", { value: RealDate.prototype })
+Object.defineProperty(SimulatedDate, "name", { value: "Date" })
+
+/** What `setTimeout` and its kin give back. */
+class Handle {
+  private entry: Entry | undefined
+  private readonly run: Run
+  private readonly micros: number
+  private readonly isRepeated: boolean
+  private readonly call: () => void
+
+  constructor(run: Run, millis: unknown, isRepeated: boolean, call: () => void) {
+    const given = Number(millis)
+    this.run = run
+    this.micros = given >= 1 && given <= 2 ** 31 - 1 ? Math.floor(given) * 1000 : 1000
+    this.isRepeated = isRepeated
+    this.call = call
+    this.refresh()
+  }
+
+  refresh(): this {
+    this.close()
+    this.entry = this.run.at(this.run.now() + this.micros, () => {
+      if (this.isRepeated) this.refresh()
+      this.call()
+    })
+    return this
+  }
+
+  close(): this {
+    if (this.entry !== undefined) this.run.cancel(this.entry)
+    return this
+  }
+
+  ref(): this {
+    return this
+  }
+
+  unref(): this {
+    return this
+  }
+
+  hasRef(): boolean {
+    return true
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+const soon = (call: (...given: Array<any>) => void, given: Array<any>): Entry => active!.run.at(0, () => call(...given))
+
+const timeout =
+  (isRepeated: boolean) => (call: (...given: Array<any>) => void, millis: unknown, ...given: Array<any>) =>
+    new Handle(active!.run, millis, isRepeated, () => call(...given))
+
+/** A timer of the run is called off; any other is the host's. */
+const clear = (name: string) => {
+  const real = host[name]
+  return (handle: unknown) => {
+    if (handle instanceof Handle) handle.close()
+    else real(handle)
+  }
+}
+
+const clearImmediate = (handle: any) => {
+  if (immediates.has(handle)) active!.run.cancel(handle)
+  else realClearImmediate(handle)
+}
+const realClearImmediate = host["clearImmediate"]
+const immediates = new WeakSet<object>()
+
+const hrtime = (): readonly [number, number] => {
+  const micros = active!.run.now()
+  return [Math.floor(micros / 1_000_000), (micros % 1_000_000) * 1000]
+}
+
+const randomInt = (min: number, max?: number | ((error: null, n: number) => void), callback?: unknown) => {
+  const [low, high] = typeof max === "number" ? [min, max] : [0, min]
+  const n = low + active!.luck.below(high - low)
+  const call = typeof max === "function" ? max : callback
+  if (typeof call !== "function") return n
+  soon(call as () => void, [null, n])
+  return undefined
+}
+
+const randomBytes = (size: number, callback?: (error: null, bytes: Uint8Array) => void) => {
+  const bytes = fill(active!.luck, host["Buffer"].alloc(size))
+  if (callback === undefined) return bytes
+  soon(callback, [null, bytes])
+  return undefined
+}
+
+// --- where it is put -------------------------------------------------------------------------------------------------
+
+interface Place {
+  readonly holder: any
+  readonly key: string
+  readonly redirect: unknown
+  readonly refuse: unknown
+  saved: unknown
+}
+
+let places: ReadonlyArray<Place> | undefined
+
+let refusal: (what: string) => unknown = (what) => new Error(what)
+
+/** How an error is made that says what was asked of the host. */
+export const setRefusal = (make: (what: string) => unknown): void => {
+  refusal = make
+}
+
+const findPlaces = (): ReadonlyArray<Place> => {
+  const found: Array<Place> = []
+  const put = (name: string, root: any, key: string, redirect: unknown, isHarmless = false) => {
+    let holder = root
+    while (holder != null && !Object.hasOwn(holder, key)) holder = Object.getPrototypeOf(holder)
+    if (holder == null || Object.getOwnPropertyDescriptor(holder, key)!.writable !== true) return
+    const refuse = isHarmless ? redirect : refusing(name, holder[key])
+    found.push({ holder, key, redirect, refuse, saved: undefined })
+  }
+  const { crypto, performance, process } = host
+  put("Date", host, "Date", SimulatedDate)
+  put("Date.now", RealDate, "now", now)
+  put("Math.random", Math, "random", () => active!.luck.next())
+  putTimers(put, host)
+  put("queueMicrotask", host, "queueMicrotask", (call: () => void) => void soon(call, []))
+  if (performance !== undefined) put("performance.now", performance, "now", () => active!.run.now() / 1000)
+  if (crypto !== undefined) {
+    put("crypto.getRandomValues", crypto, "getRandomValues", (view: ArrayBufferView) => fill(active!.luck, view))
+    put("crypto.randomUUID", crypto, "randomUUID", () => uuid(active!.luck))
+  }
+  if (process?.hrtime !== undefined) {
+    const bigint = () => BigInt(active!.run.now()) * 1000n
+    put("process.hrtime.bigint", process.hrtime, "bigint", bigint)
+    put("process.hrtime", process, "hrtime", Object.assign(hrtime, { bigint }))
+    put("process.nextTick", process, "nextTick", (call: () => void, ...given: Array<any>) => void soon(call, given))
+  }
+  const builtin = (name: string) => process?.getBuiltinModule?.(name)
+  const nodeCrypto = builtin("node:crypto")
+  if (nodeCrypto !== undefined) {
+    put("randomBytes", nodeCrypto, "randomBytes", randomBytes)
+    put("randomInt", nodeCrypto, "randomInt", randomInt)
+    put("randomUUID", nodeCrypto, "randomUUID", () => uuid(active!.luck))
+    put("randomFillSync", nodeCrypto, "randomFillSync", (view: ArrayBufferView) => fill(active!.luck, view))
+  }
+  const nodeTimers = builtin("node:timers")
+  if (nodeTimers !== undefined) putTimers(put, nodeTimers)
+  return found
+}
+
+const putTimers = (
+  put: (name: string, root: any, key: string, redirect: unknown, isHarmless?: boolean) => void,
+  root: any
+) => {
+  put("setTimeout", root, "setTimeout", timeout(false))
+  put("setInterval", root, "setInterval", timeout(true))
+  put("setImmediate", root, "setImmediate", (call: () => void, ...given: Array<any>) => {
+    const entry = soon(call, given)
+    immediates.add(entry)
+    return entry
+  })
+  put("clearTimeout", root, "clearTimeout", clear("clearTimeout"), true)
+  put("clearInterval", root, "clearInterval", clear("clearInterval"), true)
+  put("clearImmediate", root, "clearImmediate", clearImmediate, true)
+}
+
+/** Throws; but a Date of a time that is given is no question. */
+const refusing = (name: string, real: any): unknown => {
+  if (name !== "Date") {
+    return () => {
+      throw refusal(name)
+    }
+  }
+  const RefusedDate = function(this: unknown, ...parts: Array<any>) {
+    if (new.target === undefined || parts.length === 0) throw refusal(name)
+    return Reflect.construct(real, parts, new.target === RefusedDate ? real : new.target)
+  } as unknown as DateConstructor
+  Object.setPrototypeOf(RefusedDate, real)
+  Object.defineProperty(RefusedDate, "prototype", { value: real.prototype })
+  Object.defineProperty(RefusedDate, "name", { value: "Date" })
+  return RefusedDate
+}
+
+/** Does it while the run answers for the host. */
+export const during = <A>(run: Run, mode: Mode, body: () => A): A => {
+  active = { run, luck: run.luck("host") }
+  byReference.install()
+  if (mode !== "off") places ??= findPlaces()
+  const patched = mode === "off" ? [] : places!
+  for (const place of patched) {
+    place.saved = place.holder[place.key]
+    place.holder[place.key] = mode === "throw" ? place.refuse : place.redirect
+  }
+  try {
+    return body()
+  } finally {
+    for (let index = patched.length - 1; index >= 0; index--) {
+      const place = patched[index]!
+      place.holder[place.key] = place.saved
+    }
+    byReference.restore()
+    active = undefined
+  }
+}
