@@ -270,7 +270,7 @@ export interface Report<out A, out E = never> {
  * import { Effect } from "effect"
  *
  * const waiting = Effect.fn("waiting")(() => Effect.never)
- * const report = Sim.run(Effect.sleep("1 second").pipe(Effect.andThen(waiting()), Effect.catchReason("SimError", "Deadlock", Effect.succeed)))
+ * const report = Sim.run(Effect.andThen(Effect.sleep("1 second"), waiting()))
  * report.ended // => "deadlock"
  * ```
  *
