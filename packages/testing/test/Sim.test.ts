@@ -41,7 +41,7 @@ describe("the end", () => {
     const report = Sim.run(Effect.gen(function*() {
       yield* Effect.forkChild(waiting())
       yield* Effect.sleep("10 millis")
-      yield* Effect.withSpan(Effect.never, "outer")
+      return yield* Effect.withSpan(Effect.never, "outer")
     }))
     assert.strictEqual(report.ended, "deadlock")
     const reason = reasonOf(report)
