@@ -23,7 +23,8 @@ export default defineConfig({
       WINSOCK_TIER: long ? "long" : "gate",
       WINSOCK_PROPERTY_RUNS: long ? "5000" : "200",
       WINSOCK_INTERRUPTED_CONNECTS: long ? "10000" : "1000",
-      WINSOCK_CANCELLED_CALLS: long ? "3000" : "64"
+      WINSOCK_CANCELLED_CALLS: long ? "3000" : "64",
+      WINSOCK_SIMULATED_SEEDS: long ? "3000" : "100"
     },
     reporters: reports === undefined
       ? ["default"]

@@ -38,6 +38,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as WebCrypto from "effect/crypto/WebCrypto"
@@ -45,13 +46,15 @@ import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import { dual } from "effect/Function"
 import * as Random from "effect/Random"
 import * as Scheduler from "effect/Scheduler"
 import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
-import { formatReport, formatSites } from "./internal/sim/format.ts"
+import { formatReport, formatSites, withReport } from "./internal/sim/format.ts"
 import * as guard from "./internal/sim/guard.ts"
 import { Hash } from "./internal/sim/hash.ts"
+import { withHost } from "./internal/sim/host.ts"
 import { Run, type Stop } from "./internal/sim/run.ts"
 import { fill, makeClock, makeRandom, makeTracer, toMicros, uuid } from "./internal/sim/services.ts"
 
@@ -280,11 +283,16 @@ export interface Report<out A, out E = never> {
 export class Deadlock extends Data.TaggedError("Deadlock")<{
   /** The fibers that wait. */
   readonly blocked: ReadonlyArray<Blocked>
+  /** What waits for the host ({@link externally}), which a synchronous run does not have. */
+  readonly external: ReadonlyArray<string>
   /** When, in microseconds since the run began. */
   readonly at: number
 }> {
   override get message(): string {
-    return `deadlock: nothing is ready, and no timer is set${formatSites(this.blocked)}`
+    const external = this.external.map((what) => `\n  external work: ${what}`).join("")
+    return `deadlock: nothing is ready, and ${
+      external === "" ? "no timer is set" : "the host is waited for"
+    }${external}${formatSites(this.blocked)}`
   }
 }
 
@@ -450,8 +458,9 @@ export class SimError extends Data.TaggedError("SimError")<{
 
 guard.setRefusal((what) => {
   const error = new Error(what)
-  const lines = (error.stack ?? "").split("\n").slice(1)
-  const site = lines.find((line) => !line.includes("/internal/sim/guard.")) ?? lines[0] ?? "somewhere"
+  const lines = (error.stack ?? "").split("\n")
+  const own = lines.findLastIndex((line, i) => i < 6 && /internal[\\/]sim[\\/]guard\./.test(line))
+  const site = lines[own + 1] ?? "somewhere"
   return new SimError({ reason: new Ambient({ what, site: site.trim() }) })
 })
 
@@ -544,7 +553,7 @@ class Course<A, E> {
     if (stop === "thrown") return Exit.die(this.run.thrown)
     const blocked = this.run.blocked()
     const reason = stop === "deadlock"
-      ? new Deadlock({ blocked, at })
+      ? new Deadlock({ blocked, external: Array.from(this.run.external.values()), at })
       : stop === "livelock"
       ? new Livelock({ blocked, at })
       : new LimitReached({ limit: stop, blocked, at })
@@ -593,6 +602,127 @@ export const run = <A, E>(
   refuseNested()
   const course = new Course(effect, options)
   return guard.during(course.run, course.mode, () => course.end(course.run.toTheEnd()))
+}
+
+/**
+ * How a run that has a host is to go.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AsyncOptions extends Options {
+  /**
+   * How much real time may pass while nothing is ready, no timer is set and no work is known to be the host's, before
+   * that is a deadlock; a second unless given.
+   */
+  readonly patience?: Duration.Input | undefined
+}
+
+/**
+ * Runs a program to its end, in virtual time, and lets the host do its work between the instants.
+ *
+ * **When to use**
+ *
+ * Use where a program has to await promises of the host: WebAssembly, `crypto.subtle`, files. Everything else is better
+ * run by {@link run}.
+ *
+ * **Details**
+ *
+ * When nothing is ready, the host has a turn of its event loop, in which all promises settle that can, before time goes
+ * on. Work that takes longer is marked with {@link externally}: virtual time stands while it lasts. The fibers that the
+ * host wakes wait for the next turn of the run, so that their order among each other is the order in which they were
+ * woken.
+ *
+ * **Gotchas**
+ *
+ * - The guard is in place while the run has its turn, and not in the callbacks of promises.
+ * - In what order several works of the host end is the host's affair, and may differ from run to run.
+ * - After a deadlock or a limit, finalizers that wait for the host do not end.
+ *
+ * **Example** (A digest)
+ *
+ * ```ts import.meta.vitest
+ * import { Sim } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const digest = Sim.externally(Effect.promise(() => crypto.subtle.digest("SHA-256", new Uint8Array(1_000_000))))
+ * const report = await Sim.runAsync(Effect.timeoutOption(digest, "1 milli"))
+ * Effect.runSync(report.exit)._tag // => "Some"
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const runAsync = async <A, E>(
+  effect: Effect.Effect<A, E, Sim | Scope.Scope>,
+  options: AsyncOptions = {}
+): Promise<Report<A, E>> => {
+  refuseNested()
+  const course = new Course(effect, options)
+  const patience = Duration.toMillis(Duration.fromInputUnsafe(options.patience ?? "1 second"))
+  const stop = await withHost(course.run, patience, (body) => guard.during(course.run, course.mode, body))
+  return guard.during(course.run, course.mode, () => course.end(stop))
+}
+
+/**
+ * Marks work that the host does: virtual time stands while it lasts. Outside of a run it changes nothing.
+ *
+ * **When to use**
+ *
+ * Use for promises that take more than a turn of the event loop, in programs that {@link runAsync} runs.
+ *
+ * **Example** (Reading a file)
+ *
+ * ```ts import.meta.vitest
+ * import { Sim } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ * import { readFile } from "node:fs/promises"
+ *
+ * const reading = Effect.promise(() => readFile("package.json", "utf8")).pipe(Sim.externally("reading"))
+ * const report = await Sim.runAsync(Effect.timeoutOption(reading, "1 milli"))
+ * Effect.runSync(report.exit)._tag // => "Some"
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const externally: {
+  (what: string): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  <A, E, R>(effect: Effect.Effect<A, E, R>, what?: string): Effect.Effect<A, E, R>
+} = dual(
+  (args) => Effect.isEffect(args[0]),
+  <A, E, R>(effect: Effect.Effect<A, E, R>, what = "work of the host"): Effect.Effect<A, E, R> =>
+    Effect.withFiber((fiber) => {
+      const { scheduler } = fiber.cache
+      if (!(scheduler instanceof Run)) return effect
+      const begin = Effect.sync(() => scheduler.beginsExternal(what))
+      return Effect.acquireUseRelease(begin, () => effect, (work) => Effect.sync(() => scheduler.endsExternal(work)))
+    })
+)
+
+/**
+ * What the program came to; throws, when it failed, an error with the report in its message.
+ *
+ * **When to use**
+ *
+ * Use in tests of any test runner. `it.sim` does it itself.
+ *
+ * **Example** (A test without vitest)
+ *
+ * ```ts import.meta.vitest
+ * import { Sim } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const test = (seed: number) => Sim.getOrThrow(Sim.run(Effect.sleep("1 second").pipe(Effect.as("fine")), { seed }))
+ * test(1) // => "fine"
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const getOrThrow = <A, E>(report: Report<A, E>): A => {
+  if (Exit.isSuccess(report.exit)) return report.exit.value
+  throw withReport(Cause.squash(report.exit.cause), formatReport(report))
 }
 
 /**

@@ -1,4 +1,5 @@
 import * as Duration from "effect/Duration"
+import * as Formatter from "effect/Formatter"
 import type * as Sim from "../../Sim.ts"
 
 /** Milliseconds, as precise as the run. */
@@ -20,6 +21,24 @@ export const formatEvent = ({ at, event: { kind, ...fields } }: Sim.Noted): stri
 export const formatReport = (report: Sim.Report<unknown, unknown>): string =>
   [
     `${report.ended} after ${Duration.format(report.elapsed)}, seed ${report.seed}, ${report.steps} steps`,
-    ...report.events.map(formatEvent),
-    ...report.leftovers.map((line) => `left over: ${line}`)
+    ...report.leftovers.map((line) => `left over: ${line}`),
+    ...report.events.length === 0 ? [] : ["what happened last:"],
+    ...report.events.map(formatEvent)
   ].join("\n")
+
+/**
+ * The error with the report in its message. It stays itself where it can, since what it has beside its message, such as
+ * what was expected, is for the test runner to show.
+ */
+export const withReport = (error: unknown, report: string): Error => {
+  if (!(error instanceof Error)) return new Error(`${Formatter.format(error)}\n\n${report}`, { cause: error })
+  if (Object.isExtensible(error)) {
+    Object.defineProperty(error, "message", {
+      value: `${error.message}\n\n${report}`,
+      configurable: true,
+      enumerable: false,
+      writable: true
+    })
+  }
+  return error
+}

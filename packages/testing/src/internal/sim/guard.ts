@@ -23,16 +23,34 @@ const RealDate = Date
 
 const now = () => active!.run.settings.start + Math.floor(active!.run.now() / 1000)
 
+let refusal = (what: string): unknown => new Error(what)
+
+/** How an error is made that says what was asked of the host. */
+export const setRefusal = (make: (what: string) => unknown): void => {
+  refusal = make
+}
+
 // --- what stands in --------------------------------------------------------------------------------------------------
 
-const SimulatedDate = function(this: unknown, ...parts: Array<any>): unknown {
-  if (new.target === undefined) return new RealDate(now()).toString()
-  const target: Function = new.target === SimulatedDate ? RealDate : new.target
-  return Reflect.construct(RealDate, parts.length === 0 ? [now()] : parts, target)
-} as unknown as DateConstructor
-Object.setPrototypeOf(SimulatedDate, RealDate)
-Object.defineProperty(SimulatedDate, "prototype", { value: RealDate.prototype })
-Object.defineProperty(SimulatedDate, "name", { value: "Date" })
+/** A `Date` that makes dates as the host's does, but those without a time as it is told. */
+const makeDate = (make: () => Date): DateConstructor => {
+  const Made = function(this: unknown, ...parts: Array<any>): unknown {
+    if (new.target === undefined) return make().toString()
+    const target: Function = new.target === Made ? RealDate : new.target
+    return Reflect.construct(RealDate, parts.length === 0 ? [make().getTime()] : parts, target)
+  } as unknown as DateConstructor
+  Object.setPrototypeOf(Made, RealDate)
+  Object.defineProperty(Made, "prototype", { value: RealDate.prototype })
+  Object.defineProperty(Made, "name", { value: "Date" })
+  return Made
+}
+
+const refusing = (name: string) => (): never => {
+  throw refusal(name)
+}
+
+const SimulatedDate = makeDate(() => new RealDate(now()))
+const RefusedDate = makeDate(refusing("Date"))
 
 /** What `setTimeout` and its kin give back. */
 class Handle {
@@ -88,21 +106,14 @@ const timeout =
   (isRepeated: boolean) => (call: (...given: Array<any>) => void, millis: unknown, ...given: Array<any>) =>
     new Handle(active!.run, millis, isRepeated, () => call(...given))
 
-/** A timer of the run is called off; any other is the host's. */
-const clear = (name: string) => {
-  const real = host[name]
-  return (handle: unknown) => {
-    if (handle instanceof Handle) handle.close()
-    else real(handle)
-  }
-}
-
-const clearImmediate = (handle: any) => {
-  if (immediates.has(handle)) active!.run.cancel(handle)
-  else realClearImmediate(handle)
-}
-const realClearImmediate = host["clearImmediate"]
 const immediates = new WeakSet<object>()
+
+/** A timer of the run is called off; any other is the host's. */
+const clear = (real: (handle: unknown) => void) => (handle: any) => {
+  if (handle instanceof Handle) handle.close()
+  else if (immediates.has(handle)) active!.run.cancel(handle)
+  else real(handle)
+}
 
 const hrtime = (): readonly [number, number] => {
   const micros = active!.run.now()
@@ -137,24 +148,18 @@ interface Place {
 
 let places: ReadonlyArray<Place> | undefined
 
-let refusal: (what: string) => unknown = (what) => new Error(what)
-
-/** How an error is made that says what was asked of the host. */
-export const setRefusal = (make: (what: string) => unknown): void => {
-  refusal = make
-}
+type Put = (name: string, root: any, key: string, redirect: unknown, refuse?: unknown) => void
 
 const findPlaces = (): ReadonlyArray<Place> => {
   const found: Array<Place> = []
-  const put = (name: string, root: any, key: string, redirect: unknown, isHarmless = false) => {
+  const put: Put = (name, root, key, redirect, refuse = refusing(name)) => {
     let holder = root
     while (holder != null && !Object.hasOwn(holder, key)) holder = Object.getPrototypeOf(holder)
     if (holder == null || Object.getOwnPropertyDescriptor(holder, key)!.writable !== true) return
-    const refuse = isHarmless ? redirect : refusing(name, holder[key])
     found.push({ holder, key, redirect, refuse, saved: undefined })
   }
   const { crypto, performance, process } = host
-  put("Date", host, "Date", SimulatedDate)
+  put("Date", host, "Date", SimulatedDate, RefusedDate)
   put("Date.now", RealDate, "now", now)
   put("Math.random", Math, "random", () => active!.luck.next())
   putTimers(put, host)
@@ -167,7 +172,8 @@ const findPlaces = (): ReadonlyArray<Place> => {
   if (process?.hrtime !== undefined) {
     const bigint = () => BigInt(active!.run.now()) * 1000n
     put("process.hrtime.bigint", process.hrtime, "bigint", bigint)
-    put("process.hrtime", process, "hrtime", Object.assign(hrtime, { bigint }))
+    const refuse = Object.assign(refusing("process.hrtime"), { bigint: refusing("process.hrtime.bigint") })
+    put("process.hrtime", process, "hrtime", Object.assign(hrtime, { bigint }), refuse)
     put("process.nextTick", process, "nextTick", (call: () => void, ...given: Array<any>) => void soon(call, given))
   }
   const builtin = (name: string) => process?.getBuiltinModule?.(name)
@@ -183,10 +189,7 @@ const findPlaces = (): ReadonlyArray<Place> => {
   return found
 }
 
-const putTimers = (
-  put: (name: string, root: any, key: string, redirect: unknown, isHarmless?: boolean) => void,
-  root: any
-) => {
+const putTimers = (put: Put, root: any) => {
   put("setTimeout", root, "setTimeout", timeout(false))
   put("setInterval", root, "setInterval", timeout(true))
   put("setImmediate", root, "setImmediate", (call: () => void, ...given: Array<any>) => {
@@ -194,26 +197,10 @@ const putTimers = (
     immediates.add(entry)
     return entry
   })
-  put("clearTimeout", root, "clearTimeout", clear("clearTimeout"), true)
-  put("clearInterval", root, "clearInterval", clear("clearInterval"), true)
-  put("clearImmediate", root, "clearImmediate", clearImmediate, true)
-}
-
-/** Throws; but a Date of a time that is given is no question. */
-const refusing = (name: string, real: any): unknown => {
-  if (name !== "Date") {
-    return () => {
-      throw refusal(name)
-    }
+  for (const name of ["clearTimeout", "clearInterval", "clearImmediate"]) {
+    const call = clear(root[name])
+    put(name, root, name, call, call)
   }
-  const RefusedDate = function(this: unknown, ...parts: Array<any>) {
-    if (new.target === undefined || parts.length === 0) throw refusal(name)
-    return Reflect.construct(real, parts, new.target === RefusedDate ? real : new.target)
-  } as unknown as DateConstructor
-  Object.setPrototypeOf(RefusedDate, real)
-  Object.defineProperty(RefusedDate, "prototype", { value: real.prototype })
-  Object.defineProperty(RefusedDate, "name", { value: "Date" })
-  return RefusedDate
 }
 
 /** Does it while the run answers for the host. */

@@ -157,6 +157,18 @@ export class Run implements Sim.Engine, Scheduler.Scheduler, Scheduler.Scheduler
     return this.at(until, wake)
   }
 
+  // --- the host ------------------------------------------------------------------------------------------------------
+
+  beginsExternal(what: string): object {
+    const work = {}
+    this.external.set(work, what)
+    return work
+  }
+
+  endsExternal(work: object): void {
+    this.external.delete(work)
+  }
+
   // --- turns ---------------------------------------------------------------------------------------------------------
 
   /** Starts the program as the first task. */
@@ -195,7 +207,7 @@ export class Run implements Sim.Engine, Scheduler.Scheduler, Scheduler.Scheduler
     return undefined
   }
 
-  /** Whether the program has ended, or nothing is ready. */
+  /** Whether the program has ended. */
   get hasEnded(): boolean {
     return this.stopped
   }
@@ -226,6 +238,8 @@ export class Run implements Sim.Engine, Scheduler.Scheduler, Scheduler.Scheduler
     while (true) {
       const stop = this.turn()
       if (stop !== undefined || this.stopped) return stop
+      // time stands while the host is at work, and here there is no host
+      if (this.external.size > 0) return "deadlock"
       const stopped = this.advance()
       if (stopped !== undefined) return stopped
     }
@@ -256,10 +270,22 @@ export class Run implements Sim.Engine, Scheduler.Scheduler, Scheduler.Scheduler
       this.becomesReady(() => root.interruptUnsafe())
       this.toTheEnd()
     }
-    this.grace()
-    for (const { fiber } of this.fibers.alive()) this.becomesReady(() => fiber.interruptUnsafe())
-    while (this.turn() === undefined && this.fibers.alive().length > 0 && this.advance() === undefined);
+    const interrupted = new Set<AnyFiber>()
+    for (let round = 0; round < 10 && this.interruptOthers(interrupted); round++) {
+      while (this.turn() === undefined && this.fibers.alive().length > 0 && this.advance() === undefined);
+    }
     return this.fibers.alive().map((live) => `did not end when it was interrupted: ${describe(live)}`)
+  }
+
+  /** Interrupts whom it has not yet; whether there was anyone. */
+  private interruptOthers(interrupted: Set<AnyFiber>): boolean {
+    const others = this.fibers.alive().filter(({ fiber }) => !interrupted.has(fiber))
+    this.grace()
+    for (const { fiber } of others) {
+      interrupted.add(fiber)
+      this.becomesReady(() => fiber.interruptUnsafe())
+    }
+    return others.length > 0
   }
 
   private grace(): void {

@@ -1,0 +1,6 @@
+import { defineConfig } from "vitest/config"
+
+export default defineConfig({
+  resolve: { tsconfigPaths: true },
+  test: { dir: import.meta.dirname, include: ["failing.ts"], reporters: ["json"] }
+})
