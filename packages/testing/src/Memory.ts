@@ -29,7 +29,8 @@ import type * as WsaError from "@effect-winsock/core/WsaError"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { placeKey, placeOf, World } from "./internal/memory.ts"
+import { placeKey, placeOf } from "./internal/addresses.ts"
+import { World } from "./internal/memory.ts"
 
 /**
  * How a world is made.

@@ -7,61 +7,11 @@ import * as Provider from "@effect-winsock/core/Provider"
 import * as SocketAddress from "@effect-winsock/core/SocketAddress"
 import type * as WsaError from "@effect-winsock/core/WsaError"
 import * as NetAddress from "effect/net/NetAddress"
-import * as Result from "effect/Result"
+import { type Address, isAt, isV4, lookUp, type Place, placeKey, placeOf, portOf, seenBy, withPort } from "./addresses.ts"
+import { fit, overlap, type Seat, tableOf, wildcard } from "./seats.ts"
 
 // Every platform has it; the types of none are loaded here.
 declare const queueMicrotask: (event: () => void) => void
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Addresses
-// ---------------------------------------------------------------------------------------------------------------------
-
-type Address = SocketAddress.SocketAddress
-
-/** An address without its family: one that is mapped into IPv6 is the place of the IPv4 one. */
-export interface Place {
-  readonly host: string
-  readonly port: number
-}
-
-export const placeOf = (address: Address): Place => {
-  if (address._tag === "UnixPathAddress") return { host: `unix:${address.path}`, port: 0 }
-  const plain = NetAddress.toCanonical(address)
-  const scope = plain._tag === "InetAddressV6" && plain.scopeId !== 0 ? `%${plain.scopeId}` : ""
-  return { host: NetAddress.formatIp(plain.address) + scope, port: plain.port }
-}
-
-export const placeKey = ({ host, port }: Place): string => `${host} ${port}`
-
-const lookUp = <A>(map: ReadonlyMap<string, A>, place: Place): A | undefined =>
-  map.get(placeKey(place)) ?? map.get(`${place.host} 0`)
-
-/** Whether an address is the place, where port 0 stands for all ports. */
-const isAt = (address: Address, place: Place): boolean => {
-  const { host, port } = placeOf(address)
-  return host === place.host && (port === place.port || place.port === 0)
-}
-
-/** The same place as a socket of this family sees it. */
-const seenBy = (family: SocketAddress.Family, address: Address): Address =>
-  address._tag === "UnixPathAddress"
-    ? address
-    : family === "IPv4"
-    ? NetAddress.toCanonical(address)
-    : address._tag === "InetAddressV4"
-    ? NetAddress.inetAddressUnsafe(NetAddress.toIpv4Mapped(address.address), address.port)
-    : address
-
-const withPort = (address: Address, port: number): Address =>
-  address._tag === "UnixPathAddress"
-    ? address
-    : address._tag === "InetAddressV4"
-    ? NetAddress.inetAddressUnsafe(address.address, port)
-    : Result.getOrThrow(NetAddress.inetAddressV6(address.address, port, { scopeId: address.scopeId }))
-
-const portOf = (address: Address): number => SocketAddress.portOf(address) ?? 0
-
-const isV4 = (host: string): boolean => !host.includes(":")
 
 // ---------------------------------------------------------------------------------------------------------------------
 // The world
@@ -74,32 +24,6 @@ const noBytes = new Uint8Array(0)
 const reset = Provider.failure("WSAECONNRESET")
 const notSocket = Provider.failure("WSAENOTSOCK")
 const notSupported = Provider.failure("WSAEOPNOTSUPP")
-
-/** A reservation of a local address. */
-interface Seat {
-  readonly table: string
-  readonly host: string
-  readonly address: Address
-  /** IPv4 is taken too. */
-  readonly dual: boolean
-  readonly reuse: boolean
-  /** The stack chose it, so only its port counts (R26). */
-  readonly chosen: boolean
-}
-
-const wildcard = (seat: Seat): boolean => seat.host === "0.0.0.0" || seat.host === "::"
-
-/** How well a seat fits a host: not at all, by a wildcard of both families, by one of its own, or exactly. */
-const fit = (seat: Seat, host: string): number =>
-  seat.host === host
-    ? 3
-    : seat.host === (isV4(host) ? "0.0.0.0" : "::")
-    ? 2
-    : seat.host === "::" && seat.dual
-    ? 1
-    : 0
-
-const overlap = (a: Seat, b: Seat): boolean => fit(a, b.host) > 0 || fit(b, a.host) > 0
 
 /** One end of a connection. */
 class End {
@@ -525,9 +449,6 @@ export class World {
 }
 
 const nobody: ReadonlySet<MemoryHandle> = new Set()
-
-const tableOf = (type: string, { host, port }: Place): string =>
-  host.startsWith("unix:") ? `${type} ${host}` : `${type} ${port}`
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Handles

@@ -1,0 +1,539 @@
+/**
+ * A network of simulated hosts, in the virtual time of a run.
+ *
+ * **When to use**
+ *
+ * Use it to run a program, the very one that runs on `NodeWinsock.layer`, on hosts and links that a test describes: with
+ * latency, bandwidth and loss, with partitions and hosts that lose their power, and the same way every time.
+ *
+ * **Details**
+ *
+ * - What a call means is decided in core, as on every provider. What the world does is decided here: how long things
+ *   take, who can be reached, and what is lost.
+ * - Streams are modelled at the level of TCP: a handshake of one round trip, ordered bytes in a window, tables of
+ *   retries. A loss shows as a stall of the retransmission time-out, a partition as silence.
+ * - All luck of a link is drawn from a stream of its own, which depends on the seed and the names of its hosts only. What is
+ *   switched off draws nothing.
+ * - Nothing happens inside a call but what the call itself answers. All else is an event of the run.
+ *
+ * **Gotchas**
+ *
+ * It is no model of congestion control, no byte is lost inside a stream, and where a segment ends is nobody's business.
+ *
+ * @since 0.1.0
+ */
+import type * as Provider from "@effect-winsock/core/Provider"
+import * as SocketAddress from "@effect-winsock/core/SocketAddress"
+import * as Winsock from "@effect-winsock/core/Winsock"
+import type * as WsaError from "@effect-winsock/core/WsaError"
+import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { isV4, placeOf, withPort } from "./internal/addresses.ts"
+import type { Program } from "./internal/network/host.ts"
+import type { LinkSettings } from "./internal/network/link.ts"
+import { Network as Model } from "./internal/network/network.ts"
+import { type Engine, Sim } from "./Sim.ts"
+
+/**
+ * What an operating system does, as data: its tables of retries, its limits, its ports. Times are milliseconds.
+ *
+ * **Details**
+ *
+ * A profile changes the world only, never what a call means.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Profile {
+  /** What it is called. */
+  readonly name: string
+  /** How long each request for a connection is waited for. Their sum is the time after which a connect is WSAETIMEDOUT. */
+  readonly synRetries: ReadonlyArray<number>
+  /** How long each answer to a request is waited for. After the last one the request is forgotten. */
+  readonly synAckRetries: ReadonlyArray<number>
+  /** How long each transmission of a part is waited for. After their sum a connection breaks with WSAETIMEDOUT. */
+  readonly dataRetries: ReadonlyArray<number>
+  /** How many of these a connection gets that its program has closed. */
+  readonly orphanRetries: number
+  /** How long an address is looked for in its network before a connect is WSAEHOSTUNREACH. */
+  readonly neighborTimeout: number
+  /** SO_KEEPALIVE: when a silent peer is asked, how often, how many times, and what comes of it. */
+  readonly keepAlive: {
+    /** After so much silence the peer is asked. */
+    readonly idle: number
+    /** So long an answer is waited for. */
+    readonly interval: number
+    /** So many times it is asked. */
+    readonly count: number
+    /** With this code the connection breaks then. */
+    readonly code: WsaError.Code
+  }
+  /**
+   * What a caller beyond the backlog meets: its request is ignored, and asked again; it is refused; or it is let in, and
+   * reset by core.
+   */
+  readonly backlog: "ignore" | "refuse" | "reset"
+  /** The first and the last port that are given where none is asked for. */
+  readonly ephemeralPorts: readonly [first: number, last: number]
+  /** How long the pair of addresses of a connection that was closed here first cannot be connected again. */
+  readonly timeWait: number
+  /** How many bytes of a stream wait for a receiver that does not receive. */
+  readonly receiveWindow: number
+  /** How many bytes of a stream a sender's stack holds that have not arrived. */
+  readonly sendBuffer: number
+  /** How many bytes of datagrams wait for a socket, 256 added for each; more are dropped. */
+  readonly datagramBuffer: number
+  /** Which datagram sockets hear that nobody has the port they sent to: those with that peer, or all. */
+  readonly icmp: "connected" | "all"
+}
+
+const seconds = (...all: ReadonlyArray<number>): ReadonlyArray<number> => all.map((one) => one * 1000)
+
+/** 200 ms, doubled up to two minutes: the sixteen waits of tcp_retries2, 924.6 s. */
+const doubling = Array.from({ length: 16 }, (_, times) => Math.min(200 * 2 ** times, 120_000))
+
+/**
+ * Linux since 6.5, whose first requests for a connection follow each other evenly: a connect times out after 131 s.
+ *
+ * **Details**
+ *
+ * These are the times that the kernel computes. Its timers are coarse, and late by up to a sixteenth: a Linux 6.18 was
+ * measured to give up after 135 s.
+ *
+ * **Example** (Reading a table)
+ *
+ * ```ts import.meta.vitest
+ * import { SimNetwork } from "@effect-winsock/testing"
+ *
+ * SimNetwork.linux.synRetries.reduce((sum, wait) => sum + wait, 0) // => 131000
+ * SimNetwork.linux.dataRetries.reduce((sum, wait) => sum + wait, 0) // => 924600
+ * ```
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const linux: Profile = {
+  name: "linux",
+  synRetries: seconds(1, 1, 1, 1, 1, 2, 4, 8, 16, 32, 64),
+  synAckRetries: seconds(1, 2, 4, 8, 16, 32),
+  dataRetries: doubling,
+  orphanRetries: 8,
+  neighborTimeout: 3000,
+  keepAlive: { idle: 7_200_000, interval: 75_000, count: 9, code: "WSAETIMEDOUT" },
+  backlog: "ignore",
+  ephemeralPorts: [32_768, 60_999],
+  timeWait: 60_000,
+  receiveWindow: 65_536,
+  sendBuffer: 65_536,
+  datagramBuffer: 212_992,
+  icmp: "connected"
+}
+
+/**
+ * Linux before 6.5: a request for a connection is sent again six times, and each time waited for twice as long. A connect
+ * times out after 127 s.
+ *
+ * **Example** (Reading a table)
+ *
+ * ```ts import.meta.vitest
+ * import { SimNetwork } from "@effect-winsock/testing"
+ *
+ * SimNetwork.linuxClassic.synRetries.reduce((sum, wait) => sum + wait, 0) // => 127000
+ * ```
+ *
+ * @category profiles
+ * @since 0.1.0
+ */
+export const linuxClassic: Profile = {
+  ...linux,
+  name: "linux before 6.5",
+  synRetries: seconds(1, 2, 4, 8, 16, 32, 64)
+}
+
+/**
+ * What lies between two hosts, in one direction.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LinkOptions {
+  /** How long everything takes. Default 1 millisecond, and nothing on a loopback. */
+  readonly latency?: Duration.Input | undefined
+  /** How much longer it may take, by luck. What belongs together keeps its order. Default none. */
+  readonly jitter?: Duration.Input | undefined
+  /** How many bytes go through in a second. Streams and datagrams share them fairly. Default: no limit. */
+  readonly bandwidth?: number | undefined
+  /** How likely a datagram is lost, or a part of a stream, which then stalls. From 0 to 1, default 0. */
+  readonly loss?: number | undefined
+  /** How likely a datagram arrives twice. Default 0. */
+  readonly duplicate?: number | undefined
+  /** How likely a datagram is so late that others overtake it. Default 0. */
+  readonly reorder?: number | undefined
+  /** The longest packet. A longer datagram goes in parts, of which each may be lost. Default 1500, 65536 on a loopback. */
+  readonly mtu?: number | undefined
+  /** How many bytes of datagrams wait where there is a bandwidth; more are dropped. Default 262144. */
+  readonly queue?: number | undefined
+}
+
+/**
+ * A host of the network.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface HostOptions {
+  /** Its addresses, without ports. Default: one of 10.0.0.0/24 and one of fd00::/64, by its place among the hosts. */
+  readonly addresses?: ReadonlyArray<string> | undefined
+  /** Names that it is found by, beside its own. */
+  readonly names?: ReadonlyArray<string> | undefined
+  /** How many sockets may be open at a time; one more is WSAEMFILE. Default: no limit. */
+  readonly maxSockets?: number | undefined
+  /** How many bytes its sockets may hold; a connect or a datagram beyond it is WSAENOBUFS. Default: no limit. */
+  readonly maxBuffers?: number | undefined
+  /** The ports that are given where none is asked for. Default: those of the profile. */
+  readonly ephemeralPorts?: readonly [first: number, last: number] | undefined
+  /** Whether its network is up when the run begins (E02). Default `"up"`. */
+  readonly network?: "up" | "down" | undefined
+}
+
+/**
+ * How a network is made.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The hosts, by name. Default: one, `"host"`. */
+  readonly hosts?: Readonly<Record<string, HostOptions>> | undefined
+  /** What lies between any two hosts, each way. */
+  readonly link?: LinkOptions | undefined
+  /** What lies between two hosts, one way, where it differs. */
+  readonly links?: ReadonlyArray<LinkOptions & { readonly from: string; readonly to: string }> | undefined
+  /** What lies between a host and itself. */
+  readonly loopback?: LinkOptions | undefined
+  /** The operating system that the hosts have. Default `linux`. */
+  readonly profile?: Profile | undefined
+  /** The most caller data that a connect carries, in bytes. Default 0: none. */
+  readonly callerDataMax?: number | undefined
+  /** The most callee data that an acceptance carries back, in bytes. Default 0: none. What is longer is cut. */
+  readonly calleeDataMax?: number | undefined
+  /** `true`: a connect is over when it is accepted, also where no connect data can travel. Default `false`. */
+  readonly conditional?: boolean | undefined
+  /** `false`: two stream sockets of a host may bind one address, and only one may listen, as under libuv. Default `true`. */
+  readonly exclusiveBind?: boolean | undefined
+}
+
+/**
+ * What exists at a moment.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Counts {
+  /** Sockets that are open. */
+  readonly handles: number
+  /** Sockets that listen. */
+  readonly listeners: number
+  /** Ends of connections that have not come to their end, those of closed sockets that still send included. */
+  readonly streams: number
+  /** Attempts to connect that are pending. */
+  readonly attempts: number
+}
+
+/**
+ * A network, and what a test may do to it.
+ *
+ * **Details**
+ *
+ * All but `run` are plain functions that take effect at once; what follows from it comes to the sockets as it would from a
+ * network. In an address, port 0 stands for all ports of its host. A host that is not there is a defect of the test:
+ * these functions throw.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Network {
+  /** Starts Winsock on a host. Each build of the layer is a start-up of its own. */
+  readonly layer: (
+    host: string,
+    options?: { readonly version?: number | undefined }
+  ) => Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError>
+  /** What moves the bytes of a host. */
+  readonly provider: (host: string) => Provider.Provider
+  /** The first address of a host in a family, IPv4 where none is named, with a port. */
+  readonly address: (host: string, port: number, family?: "IPv4" | "IPv6") => SocketAddress.SocketAddress
+  /**
+   * Runs a program on a host until the scope ends: on a Winsock of its own, ended when the host is, and begun anew when
+   * it is restarted. What it fails with is told at the end of the run.
+   */
+  readonly run: <A, E, R>(
+    host: string,
+    program: Effect.Effect<A, E, R>
+  ) => Effect.Effect<void, never, Scope.Scope | Exclude<R, Winsock.Winsock | Scope.Scope>>
+  /** The addresses that a name stands for, with port 0; none where nobody has it; or the code that asking fails with. */
+  readonly lookup: (name: string) => ReadonlyArray<SocketAddress.SocketAddress> | WsaError.Code
+  /** Gives a name the addresses. */
+  readonly setName: (name: string, addresses: ReadonlyArray<string>) => void
+  /** Asking for the name fails with the code, until it is said to be well with `undefined`. */
+  readonly failName: (name: string, code: WsaError.Code | undefined) => void
+  /** Counts what exists, on one host or on all. */
+  readonly counts: (host?: string) => Counts
+  /** The network of a host fails: calls are WSAENETDOWN, and nothing comes or goes; or it works again (E02). */
+  readonly setNetwork: (host: string, network: "up" | "down") => void
+  /** What is sent one way between two hosts is lost, until it has been healed as often as it was cut. */
+  readonly cut: (from: string, to: string) => void
+  /** Takes back one `cut`. */
+  readonly heal: (from: string, to: string) => void
+  /** What is sent one way between two hosts waits, until it has been released as often as it was held. */
+  readonly hold: (from: string, to: string) => void
+  /** Takes back one `hold`: what waited goes on its way. */
+  readonly release: (from: string, to: string) => void
+  /** Changes what lies one way between two hosts, for what is sent from now on. Answers what takes it back. */
+  readonly shape: (from: string, to: string, change: LinkOptions) => () => void
+  /** A host loses its power: nobody is told. What its programs still do reaches nobody. */
+  readonly crash: (host: string) => void
+  /** The programs of a host end, and what they left open is closed in order. */
+  readonly stop: (host: string) => void
+  /** A host that crashed or was stopped begins again, with its programs. */
+  readonly restart: (host: string) => void
+  /** Whoever asks for the address is refused, as if nobody listened; datagrams to it meet a dead port. */
+  readonly refuse: (address: SocketAddress.Input) => void
+  /** Whoever asks for the address gets no answer; datagrams to it vanish. */
+  readonly blackhole: (address: SocketAddress.Input) => void
+  /** Whoever asks for the address fails with the code; a datagram to it makes a later receive fail with it. */
+  readonly unreachable: (address: SocketAddress.Input, code: WsaError.Code) => void
+  /** Takes back what `refuse`, `blackhole` and `unreachable` said. */
+  readonly reachable: (address: SocketAddress.Input) => void
+  /** Whoever listens on the address answers so much later; `undefined` or 0 takes it back. */
+  readonly slowAccept: (address: SocketAddress.Input, delay: Duration.Input | undefined) => void
+  /**
+   * The next attempts to the address fail with these codes, one each, after a round trip where somebody has the address.
+   * A datagram to it, and making it the default peer, count as attempts, and fail at once.
+   */
+  readonly answer: (address: SocketAddress.Input, codes: ReadonlyArray<WsaError.Code>) => void
+  /** All attempts that are pending to the address fail with the code. Answers how many. */
+  readonly failAttempts: (address: SocketAddress.Input, code: WsaError.Code) => number
+  /** All connections from and to the address, or the host of that name, break at both ends. Answers how many. */
+  readonly reset: (at: SocketAddress.Input | { readonly host: string }, code?: WsaError.Code) => number
+}
+
+/**
+ * The network that `layer` made.
+ *
+ * **When to use**
+ *
+ * Use in a test whose layer is `layer`, to do something to its network. Who has called `make` has the network already.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class SimNetwork extends Context.Service<SimNetwork, Network>()("@effect-winsock/testing/SimNetwork") {}
+
+const micros = (duration: Duration.Input): number => Math.round(Duration.toMillis(Duration.fromInputUnsafe(duration)) * 1000)
+
+const linkOf = (options: LinkOptions, otherwise: LinkSettings): LinkSettings => ({
+  latency: options.latency === undefined ? otherwise.latency : micros(options.latency),
+  jitter: options.jitter === undefined ? otherwise.jitter : micros(options.jitter),
+  bandwidth: options.bandwidth ?? otherwise.bandwidth,
+  loss: options.loss ?? otherwise.loss,
+  duplicate: options.duplicate ?? otherwise.duplicate,
+  reorder: options.reorder ?? otherwise.reorder,
+  mtu: options.mtu ?? otherwise.mtu,
+  queue: options.queue ?? otherwise.queue
+})
+
+const plain: LinkSettings = {
+  latency: 1000,
+  jitter: 0,
+  bandwidth: Infinity,
+  loss: 0,
+  duplicate: 0,
+  reorder: 0,
+  mtu: 1500,
+  queue: 262_144
+}
+
+const addressOf = (ip: string): SocketAddress.SocketAddress =>
+  SocketAddress.fromInputUnsafe(ip.includes(":") ? `[${ip}]:0` : `${ip}:0`)
+
+const modelOf = (engine: Engine, options: Options): Model => {
+  const profile = options.profile ?? linux
+  const given = Object.entries(options.hosts ?? { host: {} })
+  const link = linkOf(options.link ?? {}, plain)
+  const links = new Map(
+    (options.links ?? []).map((one) => [`${one.from}>${one.to}`, linkOf(one, link)] as const)
+  )
+  const taken = new Set(given.flatMap(([, host]) => host.addresses ?? []))
+  let next = 1
+  const free = (): ReadonlyArray<string> => {
+    while (taken.has(`10.0.0.${next}`) || taken.has(`fd00::${next.toString(16)}`)) next++
+    const [high, low] = [next >> 8, next & 255]
+    const found = [high === 0 ? `10.0.0.${low}` : `10.0.${high}.${low}`, `fd00::${next.toString(16)}`]
+    next++
+    // Neither a network nor its broadcast address is a host's.
+    while ((next & 255) === 0 || (next & 255) === 255) next++
+    return found
+  }
+  const model = new Model(engine, {
+    profile,
+    link,
+    loopback: linkOf(options.loopback ?? {}, { ...plain, latency: 0, mtu: 65_536 }),
+    links,
+    callerDataMax: options.callerDataMax ?? 0,
+    calleeDataMax: options.calleeDataMax ?? 0,
+    conditional: options.conditional ?? false,
+    exclusiveBind: options.exclusiveBind ?? true,
+    hosts: given.map(([name, host]) => ({
+      name,
+      addresses: (host.addresses ?? free()).map(addressOf),
+      names: host.names ?? [],
+      maxSockets: host.maxSockets ?? Infinity,
+      maxBuffers: host.maxBuffers ?? Infinity,
+      ephemeralPorts: host.ephemeralPorts ?? profile.ephemeralPorts,
+      network: host.network ?? "up"
+    }))
+  })
+  for (const { from, to } of options.links ?? []) model.link(model.host(from), model.host(to))
+  return model
+}
+
+/** Runs a program on a host, and again after each restart of it. */
+const runOn = (
+  model: Model,
+  name: string,
+  layer: () => Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError>,
+  failed: (line: string) => void
+) =>
+<A, E, R>(program: Effect.Effect<A, E, R>) =>
+  Effect.gen(function*() {
+    const context = yield* Effect.context<Exclude<R, Winsock.Winsock | Scope.Scope>>()
+    const host = model.host(name)
+    let fiber: Fiber.Fiber<A, E | WsaError.WSAStartupError> | undefined
+    const ended = (exit: Exit.Exit<A, E | WsaError.WSAStartupError>) => {
+      if (exit._tag === "Failure" && !Cause.hasInterruptsOnly(exit.cause)) failed(`${name}: ${Cause.pretty(exit.cause)}`)
+    }
+    const one: Program = {
+      start: () => {
+        const scoped = Effect.scoped(Effect.provide(program, layer())) as Effect.Effect<
+          A,
+          E | WsaError.WSAStartupError,
+          Exclude<R, Winsock.Winsock | Scope.Scope>
+        >
+        fiber = Effect.runForkWith(context)(scoped)
+        fiber.addObserver(ended)
+      },
+      end: () => fiber?.interruptUnsafe()
+    }
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        host.programs.add(one)
+        if (host.running) one.start()
+      }),
+      () =>
+        Effect.suspend(() => {
+          host.programs.delete(one)
+          return fiber === undefined ? Effect.void : Fiber.interrupt(fiber)
+        })
+    )
+  })
+
+const handsOn = (engine: Engine, model: Model): Network => {
+  const failures: Array<string> = []
+  engine.check("programs that failed", () => failures)
+  const place = (address: SocketAddress.Input) => placeOf(SocketAddress.fromInputUnsafe(address))
+  const host = (name: string) => model.host(name)
+  const provider = (name: string): Provider.Provider => {
+    const one = host(name)
+    return {
+      name: "sim",
+      network: () => one.running ? one.network : "down",
+      capabilities: (kind) => model.capabilities(kind),
+      open: (kind, sink) => one.open(kind, sink)
+    }
+  }
+  const layer: Network["layer"] = (name, options) => Winsock.layer(provider(name), { version: options?.version })
+  return {
+    layer,
+    provider,
+    address: (name, port, family = "IPv4") => {
+      const found = host(name).addresses.find((address) => isV4(placeOf(address).host) === (family === "IPv4"))
+      if (found === undefined) throw new Error(`${name} has no ${family} address`)
+      return withPort(found, port)
+    },
+    run: (name, program) => runOn(model, name, () => layer(name), (line) => failures.push(line))(program),
+    lookup: (name) => model.lookup(name) ?? [],
+    setName: (name, addresses) => model.setName(name, addresses.map(addressOf)),
+    failName: (name, code) => model.failNames(name, code),
+    counts: (name) => model.counts(name === undefined ? undefined : host(name)),
+    setNetwork: (name, network) => host(name).setNetwork(network),
+    cut: (from, to) => model.cut(host(from), host(to), 1),
+    heal: (from, to) => model.cut(host(from), host(to), -1),
+    hold: (from, to) => model.hold(host(from), host(to), 1),
+    release: (from, to) => model.hold(host(from), host(to), -1),
+    shape: (from, to, change) => {
+      const link = model.link(host(from), host(to))
+      const before = link.settings
+      link.settings = linkOf(change, before)
+      return () => {
+        link.settings = before
+      }
+    },
+    crash: (name) => host(name).crash(),
+    stop: (name) => host(name).stop(),
+    restart: (name) => host(name).restart(),
+    refuse: (address) => model.tell(place(address), "refuse"),
+    blackhole: (address) => model.tell(place(address), "blackhole"),
+    unreachable: (address, code) => model.tell(place(address), code),
+    reachable: (address) => model.tell(place(address), undefined),
+    slowAccept: (address, delay) => model.setSlowness(place(address), delay === undefined ? 0 : micros(delay)),
+    answer: (address, codes) => model.answer(place(address), codes),
+    failAttempts: (address, code) => model.failAttempts(place(address), code),
+    reset: (at, code = "WSAECONNRESET") =>
+      typeof at === "object" && "host" in at && typeof at.host === "string" && !("port" in at)
+        ? model.breakStreams((end) => end.host === host(at.host as string), code)
+        : model.breakAt(place(at as SocketAddress.Input), code)
+  }
+}
+
+/**
+ * Makes a network in the run that the program is in.
+ *
+ * **When to use**
+ *
+ * Use for more than one host. For a program that talks with itself `layer` is the shorter way.
+ *
+ * **Details**
+ *
+ * A host without addresses gets one of 10.0.0.0/24 and one of fd00::/64. All hosts reach each other where both have an
+ * address of a family. Another address of these networks is nobody's: WSAEHOSTUNREACH after a while; to all others there is
+ * no way: WSAENETUNREACH at once. Options that contradict each other are a defect.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options = {}): Effect.Effect<Network, never, Sim> =>
+  Effect.map(Sim, (engine) => handsOn(engine, modelOf(engine, options)))
+
+/**
+ * Starts Winsock on the first host of a network of its own, in the run that the program is in.
+ *
+ * **When to use**
+ *
+ * Use for a program that needs no other hosts, or that finds them through `SimNetwork`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  options: Options & { readonly version?: number | undefined } = {}
+): Layer.Layer<Winsock.Winsock | SimNetwork, WsaError.WSAStartupError, Sim> =>
+  Layer.unwrap(Effect.map(make(options), (net) => {
+    const [first = "host"] = Object.keys(options.hosts ?? {})
+    return Layer.merge(net.layer(first, { version: options.version }), Layer.succeed(SimNetwork, net))
+  }))

@@ -1,0 +1,276 @@
+/**
+ * How two ends of a connection find each other: the caller's attempt, and the request that it is at the listener.
+ */
+import * as Provider from "@effect-winsock/core/Provider"
+import type * as WsaError from "@effect-winsock/core/WsaError"
+import type { Timer } from "../../Sim.ts"
+import { type Address, placeOf, seenBy } from "../addresses.ts"
+import type { Host } from "./host.ts"
+import { makeFlow } from "./link.ts"
+import { End, noBytes, wasReset } from "./stream.ts"
+import type { StreamHandle } from "./streamHandle.ts"
+
+const nothing = () => {}
+
+/** What a caller has under way. */
+export class Attempt {
+  readonly handle: StreamHandle
+  readonly plan: Provider.ConnectPlan
+  readonly callerData: Uint8Array
+  readonly conn: string
+  readonly end: End
+  over = false
+  request: Request | undefined
+  private timer: Timer | undefined
+  private tries = 0
+
+  constructor(handle: StreamHandle, plan: Provider.ConnectPlan, local: Address) {
+    this.handle = handle
+    this.plan = plan
+    this.callerData = plan.callerData === undefined ? noBytes : new Uint8Array(plan.callerData)
+    this.conn = handle.host.net.nameConnection()
+    this.end = new End(this.conn, handle.host, local)
+  }
+
+  private get net() {
+    return this.handle.host.net
+  }
+
+  note(kind: string, why?: string): void {
+    this.end.note(kind, undefined, why)
+  }
+
+  begin(): void {
+    const { net } = this
+    const { remote } = this.plan
+    const place = placeOf(remote)
+    net.noteAddresses("connect", this.handle.host, this.conn, this.end.local, remote)
+    const found = net.route(this.handle.host, place.host)
+    const answer = net.nextAnswer(place)
+    if (answer !== undefined) {
+      return this.failAt(typeof found === "string" ? 0 : net.roundTrip(this.handle.host, found), answer)
+    }
+    const told = net.told(place)
+    if (told === "blackhole" && typeof found === "string") return this.syn(undefined)
+    if (told !== undefined && told !== "blackhole" && told !== "refuse") return this.failAt(0, told)
+    if (found === "elsewhere") return this.failAt(0, "WSAENETUNREACH")
+    if (found === "nobody") return this.failAt(net.profile.neighborTimeout * 1000, "WSAEHOSTUNREACH")
+    this.end.out = net.link(this.handle.host, found)
+    this.syn(found)
+  }
+
+  private failAt(micros: number, code: WsaError.Code): void {
+    this.timer = this.net.engine.at(this.net.engine.now() + micros, () => this.refuse(code))
+  }
+
+  /** Asks, and asks again, as the table of the profile says. */
+  private syn(host: Host | undefined): void {
+    const { engine, profile } = this.net
+    const wait = profile.synRetries[this.tries]
+    if (wait === undefined) {
+      this.note("timed out")
+      return this.refuse("WSAETIMEDOUT")
+    }
+    this.note(this.tries++ === 0 ? "syn" : "syn again")
+    this.timer = engine.at(engine.now() + wait * 1000, () => this.syn(host))
+    if (host === undefined || this.net.told(placeOf(this.plan.remote)) === "blackhole") {
+      return this.note("lost", "black hole")
+    }
+    this.end.out.send(0, this.end.flow, {
+      arrive: () => host.called(this),
+      lost: (why) => this.note("lost", why)
+    })
+  }
+
+  /** Nothing more is heard of it. */
+  conclude(): void {
+    this.over = true
+    if (this.timer !== undefined) this.net.engine.cancel(this.timer)
+    this.timer = undefined
+  }
+
+  refuse(code: WsaError.Code): void {
+    if (this.over) return
+    this.note("refused", code)
+    this.handle.refuse(this, Provider.failure(code))
+  }
+
+  /** The caller gives up. Only a request that waits for an answer of the program hears of it. */
+  abandon(): void {
+    this.conclude()
+    this.note("abandoned")
+    if (this.request?.conditional) this.end.sendReset()
+  }
+
+  /** The listener has answered: the connection is there, and its last word goes out. */
+  answered(request: Request): void {
+    const { end } = this
+    if (!this.over) {
+      this.conclude()
+      this.net.connections.add(end)
+      this.acknowledge(request)
+      this.note("established")
+      return this.handle.establish(this, request.calleeData)
+    }
+    if (this.handle.holds(end)) this.acknowledge(request)
+    else end.sendReset()
+  }
+
+  private acknowledge(request: Request): void {
+    this.end.out.send(0, this.end.flow, {
+      arrive: () => request.acknowledged(),
+      lost: (why) => this.note("lost", why)
+    })
+  }
+}
+
+/** A caller at a listener. */
+export class Request implements Provider.Incoming {
+  readonly listener: StreamHandle
+  readonly attempt: Attempt
+  readonly callee: End
+  readonly conditional: boolean
+  readonly local: Address
+  readonly remote: Address
+  readonly callerData: Uint8Array
+  calleeData: Uint8Array = noBytes
+  private state: "handshake" | "waiting" | "accepted" | "over" = "handshake"
+  private timer: Timer | undefined
+  private tries = 0
+
+  constructor(listener: StreamHandle, attempt: Attempt) {
+    const { family } = listener.kind
+    const { host } = listener
+    this.listener = listener
+    this.attempt = attempt
+    this.conditional = host.net.conditional
+    this.local = seenBy(family, attempt.plan.remote)
+    this.remote = seenBy(family, attempt.end.local)
+    this.callerData = attempt.callerData
+    this.callee = new End(attempt.conn, host, this.local)
+    this.callee.peer = attempt.end
+    this.callee.out = host.net.link(host, attempt.end.host)
+    attempt.end.peer = this.callee
+    attempt.request = this
+    this.callee.promote = () => this.acknowledged()
+    // Until it is accepted the request is what hears of its end.
+    this.callee.handle = { eager: () => false, arrived: nothing, wake: () => this.broke(), taken: nothing, finish: nothing }
+    listener.waiting.add(this)
+    host.net.pending.add(this)
+  }
+
+  /** The caller has asked, perhaps not for the first time. */
+  asked(): void {
+    if (this.state !== "handshake" || this.callee.over) return
+    if (this.tries > 0) return this.answer()
+    if (!this.conditional) return this.answer()
+    this.state = "waiting"
+    this.tries = 1
+    this.listener.sink.incoming(this)
+  }
+
+  /** Answers, and answers again, until the caller's last word is here. */
+  private answer(): void {
+    const { net } = this.listener.host
+    const { engine, profile } = net
+    if (this.timer !== undefined) engine.cancel(this.timer)
+    const wait = profile.synAckRetries[this.tries++]
+    if (wait === undefined) return this.forget()
+    const delay = net.slowness(placeOf(this.attempt.plan.remote))
+    this.timer = engine.at(engine.now() + delay + wait * 1000, () => this.answer())
+    if (delay === 0) this.reply()
+    else engine.at(engine.now() + delay, () => this.reply())
+  }
+
+  private reply(): void {
+    if (this.callee.over) return
+    this.callee.out.send(0, this.callee.flow, {
+      arrive: () => this.attempt.answered(this),
+      lost: (why) => this.callee.note("lost", 0, why)
+    })
+  }
+
+  /** The handshake is over: now the listener hears of it. */
+  acknowledged(): void {
+    this.callee.promote = undefined
+    if (this.timer !== undefined) this.listener.host.net.engine.cancel(this.timer)
+    this.timer = undefined
+    if (this.state !== "handshake") return
+    this.state = "waiting"
+    const { engine } = this.listener.host.net
+    engine.at(engine.now(), () => {
+      if (this.state === "waiting" && !this.listener.deaf) this.listener.sink.incoming(this)
+    })
+  }
+
+  accept(sink: Provider.Sink, calleeData: Uint8Array | undefined): Provider.Handle | Provider.Failure {
+    const { host, kind } = this.listener
+    if (this.callee.failure !== undefined) return this.callee.failure
+    if (this.state !== "waiting") return Provider.failure("WSAEINVAL")
+    const handle = host.open(kind, sink) as StreamHandle | Provider.Failure
+    if (Provider.isFailure(handle)) return handle
+    this.state = "accepted"
+    this.leave()
+    host.net.connections.add(this.callee)
+    this.callee.handle = undefined
+    handle.attach(this.callee, undefined)
+    if (this.conditional) {
+      if (calleeData !== undefined && calleeData.length > 0) {
+        const max = Math.min(this.attempt.plan.calleeCapacity, host.net.calleeDataMax)
+        this.calleeData = new Uint8Array(calleeData.subarray(0, max))
+      }
+      this.tries = 0
+      this.answer()
+    }
+    return handle
+  }
+
+  reject(): void {
+    if (this.state === "accepted" || this.state === "over") return
+    this.state = "over"
+    this.leave()
+    if (this.callee.over) return
+    // A caller that waits for the answer is refused; one that was let in is reset.
+    if (this.conditional) {
+      refuse(this.listener.host, this.attempt)
+      this.callee.vanish()
+    } else this.callee.abort()
+  }
+
+  withdrawn(): boolean {
+    return this.callee.failure !== undefined
+  }
+
+  /** The power of its host is gone. */
+  vanish(): void {
+    this.state = "over"
+    this.leave()
+    this.callee.vanish()
+  }
+
+  private broke(): void {
+    if (this.callee.failure !== undefined) this.leave()
+  }
+
+  private forget(): void {
+    this.state = "over"
+    this.leave()
+    this.callee.fail(wasReset)
+  }
+
+  private leave(): void {
+    const { net } = this.listener.host
+    if (this.timer !== undefined) net.engine.cancel(this.timer)
+    this.timer = undefined
+    this.listener.waiting.delete(this)
+    net.pending.delete(this)
+  }
+}
+
+/** Says no to a caller that nobody waits for. */
+export const refuse = (host: Host, attempt: Attempt): void => {
+  host.net.link(host, attempt.end.host).send(0, makeFlow(), {
+    arrive: () => attempt.refuse("WSAECONNREFUSED"),
+    lost: (why) => attempt.note("lost", why)
+  })
+}

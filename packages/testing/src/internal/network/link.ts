@@ -1,0 +1,214 @@
+/**
+ * One direction between two hosts: how long it takes, how much goes through, and what is lost on the way.
+ */
+import type { Engine, Luck } from "../../Sim.ts"
+
+/** Times are microseconds. */
+export interface LinkSettings {
+  readonly latency: number
+  readonly jitter: number
+  /** Bytes per second. */
+  readonly bandwidth: number
+  readonly loss: number
+  readonly duplicate: number
+  readonly reorder: number
+  readonly mtu: number
+  /** How many bytes of datagrams wait for a link that is busy; more are dropped. */
+  readonly queue: number
+}
+
+/** Something that is sent. Exactly one of the two is called, and not before `send` has returned. */
+export interface Packet {
+  readonly arrive: () => void
+  readonly lost: (why: string) => void
+}
+
+/** Packets of one flow arrive in the order in which they were sent, and share a link fairly with other flows. */
+export interface Flow {
+  /** When the last one arrives. */
+  floor: number
+  /** The virtual time of the link at which the last one has been sent. */
+  tag: number
+}
+
+export const makeFlow = (): Flow => ({ floor: 0, tag: 0 })
+
+/** Whether something can be sent from here, or arrive here. */
+export interface Place {
+  readonly name: string
+  readonly reachable: boolean
+}
+
+interface Waiting {
+  readonly packet: Packet
+  readonly size: number
+  readonly tag: number
+}
+
+/** Of IPv4 and TCP. */
+const headers = 40
+const largest = 16 * 1024
+
+export class Link {
+  settings: LinkSettings
+  readonly from: Place
+  readonly to: Place
+  private readonly engine: Engine
+  private luckOfLink: Luck | undefined
+  /** How many have cut it: what is sent is lost. */
+  cuts = 0
+  /** How many hold it: what is sent waits. */
+  holds = 0
+  private held: Array<() => void> = []
+  /** What waits for its turn, in the order of its tags; only where there is a bandwidth. */
+  private readonly waiting: Array<Waiting> = []
+  private busy = false
+  private clock = 0
+  private queued = 0
+  /** What is left over of a microsecond when a packet has been sent. */
+  private rest = 0
+
+  constructor(engine: Engine, from: Place, to: Place, settings: LinkSettings) {
+    this.engine = engine
+    this.from = from
+    this.to = to
+    this.settings = settings
+  }
+
+  /** How many bytes of a stream travel as one: as many whole packets as fit 16 KiB. */
+  get segment(): number {
+    const payload = Math.max(1, this.settings.mtu - headers)
+    return payload > largest ? payload : largest - largest % payload
+  }
+
+  get name(): string {
+    return `link ${this.from.name}>${this.to.name}`
+  }
+
+  /** The luck of this link is asked for only where it is needed: what is switched off draws nothing. */
+  private luck(): Luck {
+    return this.luckOfLink ??= this.engine.luck(this.name)
+  }
+
+  private chance(probability: number): boolean {
+    return probability > 0 && this.luck().next() < probability
+  }
+
+  private later(packet: Packet, why: string): void {
+    this.engine.at(this.engine.now(), () => packet.lost(why))
+  }
+
+  /** Sends a part of a stream, or a word about one. */
+  send(size: number, flow: Flow, packet: Packet): void {
+    if (!this.from.reachable) return this.later(packet, "network down")
+    if (this.holds > 0) return void this.held.push(() => this.send(size, flow, packet))
+    if (this.settings.bandwidth === Infinity) return this.leave(flow, packet)
+    this.enqueue(size, flow, packet)
+  }
+
+  /** Sends a datagram; each of its fragments may be lost. Answers why it was dropped at once, if it was. */
+  sendDatagram(size: number, flow: Flow, packet: Packet): string | undefined {
+    if (!this.from.reachable) return "network down"
+    if (this.holds > 0) return void this.held.push(() => void this.sendDatagram(size, flow, packet))
+    if (this.settings.bandwidth === Infinity) return void this.fly(size, flow, packet)
+    if (this.queued + size > this.settings.queue) return "queue full"
+    this.queued += size
+    const dequeue = (after: () => void) => () => {
+      this.queued -= size
+      after()
+    }
+    this.enqueue(size, flow, { arrive: dequeue(() => this.fly(size, flow, packet)), lost: packet.lost }, true)
+    return undefined
+  }
+
+  /** When a word about a stream that is sent now arrives, which takes no room on the link: -1 where it is lost. */
+  eta(flow: Flow): number {
+    if (!this.from.reachable || this.cuts > 0) return -1
+    return this.ordered(flow)
+  }
+
+  /** Does something when the link is no longer held. */
+  defer(task: () => void): void {
+    this.held.push(task)
+  }
+
+  release(): void {
+    if (this.holds > 0) return
+    const held = this.held
+    this.held = []
+    for (const task of held) task()
+  }
+
+  private travel(): number {
+    const { jitter, latency } = this.settings
+    return jitter > 0 ? latency + this.luck().below(jitter + 1) : latency
+  }
+
+  private ordered(flow: Flow): number {
+    const at = this.engine.now() + this.travel()
+    return flow.floor = at > flow.floor ? at : flow.floor
+  }
+
+  private leave(flow: Flow, packet: Packet): void {
+    if (this.cuts > 0) return this.later(packet, "partition")
+    if (this.chance(this.settings.loss)) return this.later(packet, "loss")
+    this.arriveAt(this.ordered(flow), packet)
+  }
+
+  private arriveAt(time: number, packet: Packet): void {
+    this.engine.at(time, () => this.to.reachable ? packet.arrive() : packet.lost("nobody there"))
+  }
+
+  private fly(size: number, flow: Flow, packet: Packet): void {
+    const { duplicate, latency, loss, mtu, reorder } = this.settings
+    if (this.cuts > 0) return this.later(packet, "partition")
+    for (let fragment = 0; fragment === 0 || fragment * mtu < size; fragment++) {
+      if (this.chance(loss)) return this.later(packet, "loss")
+    }
+    // It is overtaken by those that are sent up to a latency later.
+    const late = this.chance(reorder)
+    this.arriveAt(late ? this.engine.now() + this.travel() + Math.max(latency, 1000) : this.ordered(flow), packet)
+    if (this.chance(duplicate)) this.arriveAt(this.ordered(flow), packet)
+  }
+
+  // -- bandwidth ----------------------------------------------------------------------------------------------------
+
+  /**
+   * Fair queueing by self-clocked tags (Golestani): a packet's tag is the virtual time at which it would have been sent
+   * were its flow the only one to wait, and the lowest tag goes first.
+   */
+  private enqueue(size: number, flow: Flow, packet: Packet, flies = false): void {
+    const tag = flow.tag = Math.max(this.clock, flow.tag) + size
+    const next: Waiting = {
+      packet: flies ? packet : { arrive: () => this.leave(flow, packet), lost: packet.lost },
+      size,
+      tag
+    }
+    let low = 0
+    for (let high = this.waiting.length; low < high;) {
+      const middle = (low + high) >>> 1
+      if (this.waiting[middle]!.tag <= tag) low = middle + 1
+      else high = middle
+    }
+    this.waiting.splice(low, 0, next)
+    if (!this.busy) this.serve()
+  }
+
+  private serve(): void {
+    const next = this.waiting.shift()
+    this.busy = next !== undefined
+    if (next === undefined) {
+      this.rest = 0
+      return
+    }
+    this.clock = next.tag
+    const owed = next.size * 1e6 + this.rest
+    const { bandwidth } = this.settings
+    const micros = Math.floor(owed / bandwidth)
+    this.rest = owed - micros * bandwidth
+    this.engine.at(this.engine.now() + micros, () => {
+      next.packet.arrive()
+      this.serve()
+    })
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * The simulated network: who is where, what lies between, and what a test does to it.
+ */
+import * as Provider from "@effect-winsock/core/Provider"
+import * as SocketAddress from "@effect-winsock/core/SocketAddress"
+import type * as WsaError from "@effect-winsock/core/WsaError"
+import type { Engine } from "../../Sim.ts"
+import type { Profile } from "../../SimNetwork.ts"
+import { type Address, isAt, isV4, lookUp, type Place, placeKey } from "../addresses.ts"
+import { Host, type HostSettings, prefixOf } from "./host.ts"
+import type { Request } from "./handshake.ts"
+import { Link, type LinkSettings } from "./link.ts"
+import type { End } from "./stream.ts"
+
+export interface Settings {
+  readonly profile: Profile
+  readonly hosts: ReadonlyArray<HostSettings>
+  readonly link: LinkSettings
+  readonly loopback: LinkSettings
+  /** By `from>to`. */
+  readonly links: ReadonlyMap<string, LinkSettings>
+  readonly callerDataMax: number
+  readonly calleeDataMax: number
+  readonly conditional: boolean
+  readonly exclusiveBind: boolean
+}
+
+/** What has been said of an address. */
+export type Told = WsaError.Code | "blackhole" | "refuse"
+
+export class Network {
+  readonly engine: Engine
+  readonly profile: Profile
+  readonly hosts = new Map<string, Host>()
+  readonly conditional: boolean
+  readonly calleeDataMax: number
+  readonly exclusiveBind: boolean
+  /** Every end that was connected and has not come to its end. */
+  readonly connections = new Set<End>()
+  /** Callers that listeners have not answered. */
+  readonly pending = new Set<Request>()
+  private readonly settings: Settings
+  private readonly links = new Map<string, Link>()
+  private readonly owners = new Map<string, Host>()
+  private readonly prefixes = new Set<string>()
+  private readonly names = new Map<string, ReadonlyArray<Address>>()
+  private readonly shapes = new Map<string, Told>()
+  private readonly answers = new Map<string, Array<WsaError.Code>>()
+  private readonly slow = new Map<string, number>()
+  private readonly unresolved = new Map<string, WsaError.Code>()
+  private connectionNumber = 0
+  private readonly table: Readonly<
+    Record<Provider.Kind["type"], Readonly<Record<SocketAddress.Family, Provider.Capabilities>>>
+  >
+
+  constructor(engine: Engine, settings: Settings) {
+    const { calleeDataMax, callerDataMax, exclusiveBind, profile } = settings
+    this.engine = engine
+    this.settings = settings
+    this.profile = profile
+    this.calleeDataMax = calleeDataMax
+    this.exclusiveBind = exclusiveBind
+    this.conditional = settings.conditional || callerDataMax > 0 || calleeDataMax > 0
+    const stream = (options: ReadonlyArray<Provider.ProviderOption>): Provider.Capabilities => ({
+      callerDataMax,
+      calleeDataMax,
+      maxMessage: 0,
+      options: new Set(options),
+      exclusiveBind,
+      boundedBacklog: profile.backlog !== "reset",
+      reservesQos: false
+    })
+    const datagram = (maxMessage: number, options: ReadonlyArray<Provider.ProviderOption>): Provider.Capabilities => ({
+      ...stream(options),
+      callerDataMax: 0,
+      calleeDataMax: 0,
+      maxMessage
+    })
+    const inet = stream(["SO_KEEPALIVE", "TCP_NODELAY"])
+    this.table = {
+      stream: { IPv4: inet, IPv6: inet, Unix: stream([]) },
+      datagram: {
+        IPv4: datagram(65507, ["SO_BROADCAST"]),
+        IPv6: datagram(65527, ["SO_BROADCAST"]),
+        Unix: datagram(65507, [])
+      }
+    }
+    for (const one of settings.hosts) this.add(one)
+    for (const host of this.hosts.values()) {
+      engine.check(`open sockets of ${host.name}`, () => [...host.handles].map((handle) => handle.describe()))
+    }
+  }
+
+  private add(settings: HostSettings): void {
+    const host = new Host(this, settings)
+    this.hosts.set(settings.name, host)
+    this.names.set(settings.name, settings.addresses)
+    host.places.forEach((place) => {
+      const other = this.owners.get(place)
+      if (other !== undefined) throw new Error(`${place} is the address of ${other.name} and of ${host.name}`)
+      this.owners.set(place, host)
+      this.prefixes.add(prefixOf(place))
+    })
+    for (const name of settings.names) {
+      this.names.set(name, [...this.names.get(name) ?? [], ...settings.addresses])
+    }
+  }
+
+  capabilities(kind: Provider.Kind): Provider.Capabilities {
+    return this.table[kind.type][kind.family]
+  }
+
+  host(name: string): Host {
+    const host = this.hosts.get(name)
+    if (host === undefined) throw new Error(`there is no host ${name}; there are ${[...this.hosts.keys()].join(", ")}`)
+    return host
+  }
+
+  link(from: Host, to: Host): Link {
+    const key = `${from.name}>${to.name}`
+    let link = this.links.get(key)
+    if (link === undefined) {
+      const otherwise = from === to ? this.settings.loopback : this.settings.link
+      link = new Link(this.engine, from, to, this.settings.links.get(key) ?? otherwise)
+      this.links.set(key, link)
+    }
+    return link
+  }
+
+  /** Who has an address: a host, nobody in a network that is there, or nobody that there is a way to. */
+  route(from: Host, host: string): Host | "nobody" | "elsewhere" {
+    if (from.has(host)) return from
+    const four = isV4(host)
+    if (!from.places.some((place) => isV4(place) === four)) return "elsewhere"
+    return this.owners.get(host) ?? (this.prefixes.has(prefixOf(host)) ? "nobody" : "elsewhere")
+  }
+
+  roundTrip(from: Host, to: Host): number {
+    return this.link(from, to).settings.latency + this.link(to, from).settings.latency
+  }
+
+  nameConnection(): string {
+    return `c${++this.connectionNumber}`
+  }
+
+  noteAddresses(kind: string, host: Host, conn: string, from: Address, to: Address, bytes?: number): void {
+    const event = { kind, host: host.name, conn, from: SocketAddress.format(from), to: SocketAddress.format(to), bytes }
+    this.engine.note(event)
+  }
+
+  /** Forgets a connection that has no end left. */
+  settle(end: End): void {
+    this.connections.delete(end)
+  }
+
+  counts(host: Host | undefined) {
+    let listeners = 0
+    let attempts = 0
+    let handles = 0
+    for (const one of host === undefined ? this.hosts.values() : [host]) {
+      handles += one.handles.size
+      for (const handle of one.handles) {
+        if (handle.listening) listeners++
+        if (handle.attempt !== undefined) attempts++
+      }
+    }
+    let streams = 0
+    for (const end of this.connections) if (host === undefined || end.host === host) streams++
+    return { handles, listeners, streams, attempts }
+  }
+
+  // -- what was said of addresses and names ----------------------------------------------------------------------------
+
+  told(place: Place): Told | undefined {
+    return this.shapes.size === 0 ? undefined : lookUp(this.shapes, place)
+  }
+
+  tell(place: Place, told: Told | undefined): void {
+    if (told === undefined) this.shapes.delete(placeKey(place))
+    else this.shapes.set(placeKey(place), told)
+  }
+
+  nextAnswer(place: Place): WsaError.Code | undefined {
+    if (this.answers.size === 0) return undefined
+    return lookUp(this.answers, place)?.shift() ?? this.answers.get(`${place.host} 0`)?.shift()
+  }
+
+  answer(place: Place, codes: ReadonlyArray<WsaError.Code>): void {
+    const key = placeKey(place)
+    this.answers.set(key, [...this.answers.get(key) ?? [], ...codes])
+  }
+
+  slowness(place: Place): number {
+    return this.slow.size === 0 ? 0 : lookUp(this.slow, place) ?? 0
+  }
+
+  setSlowness(place: Place, micros: number): void {
+    if (micros > 0) this.slow.set(placeKey(place), micros)
+    else this.slow.delete(placeKey(place))
+  }
+
+  /** `undefined` where the name is not known; a code where asking fails. */
+  lookup(name: string): ReadonlyArray<Address> | WsaError.Code | undefined {
+    const key = name.toLowerCase()
+    return this.unresolved.get(key) ?? this.names.get(name) ?? this.names.get(key)
+  }
+
+  failNames(name: string, code: WsaError.Code | undefined): void {
+    if (code === undefined) this.unresolved.delete(name.toLowerCase())
+    else this.unresolved.set(name.toLowerCase(), code)
+  }
+
+  setName(name: string, addresses: ReadonlyArray<Address>): void {
+    this.names.set(name, addresses)
+  }
+
+  // -- what is done to connections and links ---------------------------------------------------------------------------
+
+  failAttempts(place: Place, code: WsaError.Code): number {
+    let count = 0
+    for (const { handles } of this.hosts.values()) {
+      for (const { attempt } of handles) {
+        if (attempt === undefined || attempt.over || !isAt(attempt.plan.remote, place)) continue
+        count++
+        this.engine.at(this.engine.now(), () => attempt.refuse(code))
+      }
+    }
+    return count
+  }
+
+  /** Both ends break at once. */
+  breakStreams(which: (end: End) => boolean, code: WsaError.Code): number {
+    const failure = Provider.failure(code)
+    const found = new Set<string>()
+    for (const end of this.connections) {
+      if (found.has(end.conn) || !(which(end) || which(end.peer))) continue
+      found.add(end.conn)
+      end.note("broken", undefined, code)
+      end.fail(failure)
+      end.peer.fail(failure)
+    }
+    return found.size
+  }
+
+  breakAt(place: Place, code: WsaError.Code): number {
+    return this.breakStreams(({ local }) => isAt(local, place), code)
+  }
+
+  cut(from: Host, to: Host, by: 1 | -1): void {
+    const link = this.link(from, to)
+    link.cuts = Math.max(0, link.cuts + by)
+    this.engine.note({ kind: by > 0 ? "cut" : "healed", from: from.name, to: to.name })
+  }
+
+  hold(from: Host, to: Host, by: 1 | -1): void {
+    const link = this.link(from, to)
+    link.holds = Math.max(0, link.holds + by)
+    this.engine.note({ kind: by > 0 ? "held" : "released", from: from.name, to: to.name })
+    link.release()
+  }
+}

@@ -1,0 +1,443 @@
+/**
+ * Streams of a simulated host, as core asks for them.
+ */
+import * as Provider from "@effect-winsock/core/Provider"
+import * as SocketAddress from "@effect-winsock/core/SocketAddress"
+import { type Address, placeOf, portOf, seenBy, withPort } from "../addresses.ts"
+import { wildcard } from "../seats.ts"
+import { Attempt, type Request } from "./handshake.ts"
+import type { Host } from "./host.ts"
+import type { Taken } from "./ports.ts"
+import type { Ear, End } from "./stream.ts"
+
+const nothing = () => {}
+
+const notSocket = Provider.failure("WSAENOTSOCK")
+const notSupported = Provider.failure("WSAEOPNOTSUPP")
+const anyPort: Provider.BindOptions = { reuse: false, v6Only: true }
+
+/** How much of what waits is given at once. */
+const pieceBytes = 64 * 1024
+
+export class StreamHandle implements Provider.Handle, Ear {
+  readonly host: Host
+  readonly kind: Provider.Kind
+  readonly sink: Provider.Sink
+  readonly number: number
+  seat: Taken<StreamHandle> | undefined
+  attempt: Attempt | undefined
+  listening = false
+  private backlog = 0
+  /** Callers that have been neither accepted nor rejected. */
+  readonly waiting = new Set<Request>()
+  private address: Address | undefined
+  remote: Address | undefined
+  private peerEnd: End | undefined
+  private credit = 0
+  private everRead = false
+  /** A reset may be told: someone reads, or waits for a write. */
+  private opened = false
+  private told: "nothing" | "ended" | "broken" = "nothing"
+  private keepAlive = false
+  private scheduled = false
+  closing = false
+  private finished = false
+  /** Its host has lost its power, or was stopped. */
+  private dead = false
+
+  constructor(host: Host, kind: Provider.Kind, sink: Provider.Sink, number: number) {
+    this.host = host
+    this.kind = kind
+    this.sink = sink
+    this.number = number
+  }
+
+  /** How many bytes it makes its host hold. */
+  get held(): number {
+    return this.peerEnd?.held ?? 0
+  }
+
+  get deaf(): boolean {
+    return this.closing || this.dead
+  }
+
+  /** Whether this is the end of its connection. */
+  holds(end: End): boolean {
+    return this.peerEnd === end && !this.dead
+  }
+
+  describe(): string {
+    const what = this.listening ? "listens on" : this.peerEnd !== undefined ? "connected from" : "bound to"
+    const to = this.remote === undefined ? "" : ` to ${SocketAddress.format(this.remote)}`
+    const from = this.address === undefined ? "" : ` ${what} ${SocketAddress.format(this.address)}`
+    return `socket ${this.number} of ${this.host.name}, ${this.kind.family} stream${from}${to}`
+  }
+
+  local(): Address | undefined {
+    return this.address
+  }
+
+  setOption(option: Provider.ProviderOption, value: boolean): Provider.Failure | undefined {
+    if (this.deaf) return notSocket
+    if (!this.host.net.capabilities(this.kind).options.has(option)) return Provider.failure("WSAENOPROTOOPT")
+    if (option === "SO_KEEPALIVE") {
+      this.keepAlive = value
+      this.peerEnd?.keepAlive(value)
+    }
+    return undefined
+  }
+
+  bind(local: Address, options: Provider.BindOptions): Address | Provider.Failure {
+    return this.take(local, options, false)
+  }
+
+  private take(local: Address, options: Provider.BindOptions, chosen: boolean): Address | Provider.Failure {
+    if (this.deaf) return notSocket
+    if (this.seat !== undefined) return Provider.failure("WSAEINVAL")
+    if (SocketAddress.familyOf(local) !== this.kind.family) return Provider.failure("WSAEAFNOSUPPORT")
+    if (!this.host.has(placeOf(local).host)) return Provider.failure("WSAEADDRNOTAVAIL")
+    const seat = this.host.ports.reserve(this, this.kind, local, options, chosen)
+    if (Provider.isFailure(seat)) return seat
+    this.seat = seat
+    this.address = seat.address
+    return seat.address
+  }
+
+  // -- connect ------------------------------------------------------------------------------------------------------
+
+  connect(plan: Provider.ConnectPlan): Provider.Failure | Provider.Pending {
+    if (this.deaf) return notSocket
+    if (this.attempt !== undefined) return Provider.failure("WSAEALREADY")
+    if (this.peerEnd !== undefined) return Provider.failure("WSAEISCONN")
+    if (this.listening) return Provider.failure("WSAEINVAL")
+    if (SocketAddress.familyOf(plan.remote) !== this.kind.family) return Provider.failure("WSAEAFNOSUPPORT")
+    if (SocketAddress.isUnspecified(plan.remote) || SocketAddress.portOf(plan.remote) === 0) {
+      return Provider.failure("WSAEADDRNOTAVAIL")
+    }
+    if (this.host.full()) return Provider.failure("WSAENOBUFS")
+    // A Unix-domain socket that was not bound has no name, neither while it connects nor afterwards.
+    const named = this.kind.family !== "Unix" || this.seat !== undefined || plan.local !== undefined
+    const local = named ? this.takeFor(plan) : SocketAddress.unspecified("Unix")
+    if (Provider.isFailure(local)) return local
+    if (named) this.address = local
+    this.remote = plan.remote
+    const attempt = new Attempt(this, plan, local)
+    this.attempt = attempt
+    const { engine } = this.host.net
+    engine.at(engine.now(), () => {
+      if (attempt.over) return
+      engine.at(engine.now(), () => {
+        if (!attempt.over) attempt.begin()
+      })
+      this.sink.issued(plan.attempt)
+    })
+    return "pending"
+  }
+
+  /** The local address of an attempt: what is bound, what an earlier one had, or what the host chooses (R01, R26). */
+  private takeFor({ keepLocalPort, local, remote }: Provider.ConnectPlan): Address | Provider.Failure {
+    const { host, kind } = this
+    if (this.seat === undefined && local !== undefined) {
+      const answer = this.takeAgain(local, keepLocalPort)
+      // The port was never asked for: an attempt from another one is better than none.
+      if (Provider.isFailure(answer) && !(keepLocalPort && answer.code === "WSAEADDRINUSE")) return answer
+    }
+    const seat = this.seat
+    if (seat !== undefined) {
+      const from = this.sourceFor(seat, remote)
+      if (Provider.isFailure(from)) return from
+      if (kind.family === "Unix" || host.ports.pair(seat, from, remote)) return from
+      // T21: no two connections are the same.
+      if (!seat.chosen) return Provider.failure("WSAEADDRINUSE")
+      host.ports.release(seat)
+      this.seat = undefined
+    }
+    const source = (port: number) => host.source(remote, kind.family, port)
+    const lent = host.ports.lend(this, kind, source, remote)
+    if (Provider.isFailure(lent)) return lent
+    this.seat = lent
+    const from = source(portOf(lent.address))
+    host.ports.pair(lent, from, remote)
+    return from
+  }
+
+  private takeAgain(local: Address, keepLocalPort: boolean): Address | Provider.Failure {
+    const any = keepLocalPort && local._tag !== "UnixPathAddress"
+      ? withPort(SocketAddress.unspecified(this.kind.family), local.port)
+      : local
+    return this.take(any, anyPort, keepLocalPort)
+  }
+
+  private sourceFor(seat: Taken<StreamHandle>, remote: Address): Address | Provider.Failure {
+    if (wildcard(seat)) return this.host.source(remote, this.kind.family, portOf(seat.address))
+    // T40: what is bound to loopback reaches nobody else.
+    const here = this.host.has(placeOf(remote).host)
+    return !here && this.host.isLoopback(seat.host) ? Provider.failure("WSAEADDRNOTAVAIL") : seat.address
+  }
+
+  /** R26: the port stays. What had been bound is as it was bound. */
+  private unconnect(attempt: Attempt): void {
+    attempt.conclude()
+    this.attempt = undefined
+    this.remote = undefined
+    if (this.seat === undefined) return
+    this.host.ports.unpair(this.seat)
+    if (!this.seat.chosen) this.address = this.seat.address
+  }
+
+  refuse(attempt: Attempt, failure: Provider.Failure): void {
+    if (attempt.over) return
+    this.unconnect(attempt)
+    this.sink.connected(attempt.plan.attempt, failure)
+  }
+
+  establish(attempt: Attempt, calleeData: Uint8Array): void {
+    this.attempt = undefined
+    this.attach(attempt.end, attempt.plan.remote)
+    this.wake()
+    this.sink.connected(
+      attempt.plan.attempt,
+      calleeData.length === 0 ? Provider.established : { _tag: "Established", calleeData }
+    )
+  }
+
+  attach(end: End, remote: Address | undefined): void {
+    this.peerEnd = end
+    this.remote = remote ?? seenBy(this.kind.family, end.peer.local)
+    this.address = end.local
+    end.handle = this
+    if (this.keepAlive) end.keepAlive(true)
+  }
+
+  abort(number: number): Address | undefined {
+    const attempt = this.attempt
+    if (this.deaf || attempt === undefined || attempt.plan.attempt !== number) return undefined
+    const local = this.address
+    attempt.abandon()
+    this.unconnect(attempt)
+    return local
+  }
+
+  // -- listen -------------------------------------------------------------------------------------------------------
+
+  listen(plan: Provider.ListenPlan): Address | Provider.Failure {
+    if (this.deaf) return notSocket
+    if (this.peerEnd !== undefined) return Provider.failure("WSAEISCONN")
+    if (this.attempt !== undefined) return Provider.failure("WSAEINVAL")
+    if (!this.listening) {
+      if (this.seat === undefined) {
+        const answer = this.takeAgain(plan.local, plan.keepLocalPort)
+        if (Provider.isFailure(answer)) return answer
+      }
+      for (const [other, seat] of this.host.ports.owners("stream", placeOf(this.seat!.address))) {
+        if (other !== this && other.listening && this.host.ports.clash(this.seat!, seat)) {
+          return Provider.failure("WSAEADDRINUSE")
+        }
+      }
+    }
+    this.listening = true
+    this.backlog = plan.backlog
+    this.address = this.seat!.address
+    return this.address
+  }
+
+  /** Whether no more callers may wait here. */
+  get crowded(): boolean {
+    return this.waiting.size >= this.backlog
+  }
+
+  // -- bytes --------------------------------------------------------------------------------------------------------
+
+  read(credit: number): void {
+    if (this.deaf) return
+    this.credit = credit
+    this.everRead = this.opened = true
+    this.wake()
+  }
+
+  eager(): boolean {
+    return this.credit > 0 && !this.deaf && this.told === "nothing"
+  }
+
+  arrived(bytes: Uint8Array): void {
+    const end = this.peerEnd!
+    const piece = bytes.length <= this.credit ? bytes : bytes.subarray(0, this.credit)
+    if (piece !== bytes) {
+      end.inbox.push(bytes.subarray(piece.length))
+      end.size += bytes.length - piece.length
+      this.wake()
+    }
+    this.give(piece)
+  }
+
+  /** A `read` from inside the call counts too. */
+  private give(piece: Uint8Array): void {
+    this.credit = 0
+    const left = this.sink.data(piece)
+    if (left > this.credit) this.credit = left
+  }
+
+  write(bytes: Uint8Array): number | Provider.Failure {
+    if (this.deaf) return notSocket
+    const end = this.peerEnd
+    if (end === undefined) return Provider.failure("WSAENOTCONN")
+    if (this.told === "broken") return end.failure!
+    if (end.shut) return Provider.failure("WSAESHUTDOWN")
+    if (end.lent !== undefined) return Provider.failure("WSAEWOULDBLOCK")
+    if (bytes.length === 0) return 0
+    // Nobody is there any more: the bytes vanish, and what comes back is a reset. What had arrived comes before it.
+    if (end.over) {
+      this.opened = true
+      this.wake()
+      return 0
+    }
+    end.write(bytes)
+    if (end.lent === undefined) return 0
+    this.opened = true
+    return (end.lent as Uint8Array).length
+  }
+
+  shutdownSend(): Provider.Failure | undefined {
+    if (this.deaf) return notSocket
+    const end = this.peerEnd
+    if (end === undefined) return Provider.failure("WSAENOTCONN")
+    if (this.told === "broken") return end.failure
+    if (!end.shut) end.end()
+    return undefined
+  }
+
+  taken(): void {
+    if (!this.deaf) this.sink.drained()
+  }
+
+  setPeer(): Provider.Failure {
+    return this.deaf ? notSocket : notSupported
+  }
+
+  sendTo(): Provider.Failure {
+    return this.deaf ? notSocket : notSupported
+  }
+
+  // -- close --------------------------------------------------------------------------------------------------------
+
+  close(how: "graceful" | "reset"): void {
+    if (this.finished) return
+    if (!this.closing) this.host.leave(this)
+    this.closing = true
+    if (this.dead) return this.finish()
+    this.withdraw()
+    const { peerEnd: end } = this
+    if (end === undefined || end.over) return this.finish()
+    this.closeEnd(end, how)
+    if (end.finAcked) this.finish()
+  }
+
+  /** Gives up what has not become a connection. */
+  private withdraw(): void {
+    const { attempt } = this
+    if (attempt !== undefined) {
+      attempt.abandon()
+      this.unconnect(attempt)
+    }
+    this.listening = false
+    for (const request of this.waiting) request.reject()
+  }
+
+  private closeEnd(end: End, how: "graceful" | "reset"): void {
+    const unread = end.size > 0
+    end.gone = true
+    end.inbox = []
+    end.size = 0
+    // A Unix-domain stream knows no reset but that of bytes that nobody has read.
+    if (unread || (how === "reset" && this.kind.family !== "Unix")) return end.abort()
+    if (how === "reset") end.drop()
+    else end.keepLent()
+    end.end()
+  }
+
+  finish(): void {
+    if (this.finished || !this.closing) return
+    this.finished = true
+    this.giveBack()
+    const { engine } = this.host.net
+    engine.at(engine.now(), () => this.sink.closed())
+  }
+
+  private giveBack(): void {
+    const { peerEnd: end, seat } = this
+    this.seat = undefined
+    if (seat === undefined) return
+    const rests = end !== undefined && end.closedFirst && end.failure === undefined
+    if (rests) this.host.ports.rest(seat, this.host.net.profile.timeWait * 1000)
+    else this.host.ports.release(seat)
+  }
+
+  /** The system of the host ends: what is open is closed in order, and the program, if it lives still, is told. */
+  stop(failure: Provider.Failure): void {
+    if (this.deaf) return
+    const { attempt, peerEnd: end, sink } = this
+    const busy = attempt !== undefined || end !== undefined || this.listening
+    this.withdraw()
+    this.dead = true
+    if (end === undefined || end.over) this.giveBack()
+    else {
+      end.handle = { eager: () => false, arrived: nothing, wake: nothing, taken: nothing, finish: () => this.giveBack() }
+      this.closeEnd(end, "graceful")
+    }
+    if (!busy) return
+    const { engine } = this.host.net
+    engine.at(engine.now(), () => {
+      if (this.closing) return
+      if (attempt !== undefined) sink.connected(attempt.plan.attempt, failure)
+      else sink.broken(failure)
+    })
+  }
+
+  /** The host has lost its power. */
+  crash(): void {
+    this.dead = true
+    this.seat = undefined
+    this.attempt?.conclude()
+    this.attempt = undefined
+    this.listening = false
+    for (const request of this.waiting) request.vanish()
+    this.peerEnd?.vanish()
+    if (this.closing) this.finish()
+  }
+
+  // -- events -------------------------------------------------------------------------------------------------------
+
+  wake(): void {
+    if (this.scheduled || this.deaf) return
+    this.scheduled = true
+    const { engine } = this.host.net
+    engine.at(engine.now(), () => {
+      this.scheduled = false
+      if (!this.deaf && this.peerEnd !== undefined) this.tell(this.peerEnd)
+    })
+  }
+
+  /** One event; after each there may be another. */
+  private tell(end: End): void {
+    if (this.told === "broken") return
+    if (this.credit > 0 && end.inbox.length > 0) {
+      const chunk = end.inbox[0]!
+      const piece = chunk.subarray(0, Math.min(pieceBytes, this.credit))
+      if (piece.length === chunk.length) end.inbox.shift()
+      else end.inbox[0] = chunk.subarray(piece.length)
+      end.took(piece.length)
+      this.wake()
+      return this.give(piece)
+    }
+    if (end.failure !== undefined) {
+      // Whoever has never read is not told before it does, or writes: what has arrived may still be wanted.
+      if (!this.opened) return
+      this.told = "broken"
+      return this.sink.broken(end.failure)
+    }
+    if (this.told === "nothing" && this.everRead && end.finArrived && end.inbox.length === 0) {
+      this.told = "ended"
+      this.sink.ended()
+    }
+  }
+}
