@@ -330,12 +330,35 @@ export interface Network {
  *
  * Use in a test whose layer is `layer`, to do something to its network. Who has called `make` has the network already.
  *
+ * **Example** (Letting the second attempt succeed)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Sim, SimNetwork } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const net = yield* SimNetwork.SimNetwork
+ *   net.answer("127.0.0.1:80", ["WSAETIMEDOUT"])
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:80")
+ *   yield* Winsock.listen(listener)
+ *   const s = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   const first = yield* Effect.flip(Winsock.connect(s, "127.0.0.1:80"))
+ *   yield* Winsock.connect(s, "127.0.0.1:80")
+ *   return [first._tag, net.counts().handles]
+ * }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
+ *
+ * Effect.runSync(Sim.run(program).exit) // => ["WSAETIMEDOUT", 2]
+ * ```
+ *
  * @category services
  * @since 0.1.0
  */
 export class SimNetwork extends Context.Service<SimNetwork, Network>()("@effect-winsock/testing/SimNetwork") {}
 
-const micros = (duration: Duration.Input): number => Math.round(Duration.toMillis(Duration.fromInputUnsafe(duration)) * 1000)
+const micros = (duration: Duration.Input): number =>
+  Math.round(Duration.toMillis(Duration.fromInputUnsafe(duration)) * 1000)
 
 const linkOf = (options: LinkOptions, otherwise: LinkSettings): LinkSettings => ({
   latency: options.latency === undefined ? otherwise.latency : micros(options.latency),
@@ -416,7 +439,9 @@ const runOn = (
     const host = model.host(name)
     let fiber: Fiber.Fiber<A, E | WsaError.WSAStartupError> | undefined
     const ended = (exit: Exit.Exit<A, E | WsaError.WSAStartupError>) => {
-      if (exit._tag === "Failure" && !Cause.hasInterruptsOnly(exit.cause)) failed(`${name}: ${Cause.pretty(exit.cause)}`)
+      if (exit._tag === "Failure" && !Cause.hasInterruptsOnly(exit.cause)) {
+        failed(`${name}: ${Cause.pretty(exit.cause)}`)
+      }
     }
     const one: Program = {
       start: () => {
@@ -514,6 +539,26 @@ const handsOn = (engine: Engine, model: Model): Network => {
  * address of a family. Another address of these networks is nobody's: WSAEHOSTUNREACH after a while; to all others there is
  * no way: WSAENETUNREACH at once. Options that contradict each other are a defect.
  *
+ * **Example** (Being refused after one round trip)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Sim, SimNetwork } from "@effect-winsock/testing"
+ * import { Clock, Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const net = yield* SimNetwork.make({ hosts: { client: {}, server: {} }, link: { latency: "20 millis" } })
+ *   return yield* Effect.gen(function*() {
+ *     const begin = yield* Clock.currentTimeMillis
+ *     const s = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *     const error = yield* Effect.flip(Winsock.connect(s, net.address("server", 80)))
+ *     return [error._tag, (yield* Clock.currentTimeMillis) - begin]
+ *   }).pipe(Effect.scoped, Effect.provide(net.layer("client")))
+ * })
+ *
+ * Effect.runSync(Sim.run(program).exit) // => ["WSAECONNREFUSED", 40]
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -526,6 +571,25 @@ export const make = (options: Options = {}): Effect.Effect<Network, never, Sim> 
  * **When to use**
  *
  * Use for a program that needs no other hosts, or that finds them through `SimNetwork`.
+ *
+ * **Example** (A time-out of two minutes in a moment)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Sim, SimNetwork } from "@effect-winsock/testing"
+ * import { Duration, Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const { blackhole } = yield* SimNetwork.SimNetwork
+ *   blackhole("192.0.2.7:80")
+ *   const s = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   return (yield* Effect.flip(Winsock.connect(s, "192.0.2.7:80")))._tag
+ * }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
+ *
+ * const report = Sim.run(program)
+ * Effect.runSync(report.exit) // => "WSAETIMEDOUT"
+ * Duration.toSeconds(report.elapsed) // => 131
+ * ```
  *
  * @category layers
  * @since 0.1.0

@@ -7,7 +7,18 @@ import * as Provider from "@effect-winsock/core/Provider"
 import * as SocketAddress from "@effect-winsock/core/SocketAddress"
 import type * as WsaError from "@effect-winsock/core/WsaError"
 import * as NetAddress from "effect/net/NetAddress"
-import { type Address, isAt, isV4, lookUp, type Place, placeKey, placeOf, portOf, seenBy, withPort } from "./addresses.ts"
+import {
+  type Address,
+  isAt,
+  isV4,
+  lookUp,
+  type Place,
+  placeKey,
+  placeOf,
+  portOf,
+  seenBy,
+  withPort
+} from "./addresses.ts"
 import { fit, overlap, type Seat, tableOf, wildcard } from "./seats.ts"
 
 // Every platform has it; the types of none are loaded here.

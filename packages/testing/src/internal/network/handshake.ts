@@ -154,7 +154,13 @@ export class Request implements Provider.Incoming {
     attempt.request = this
     this.callee.promote = () => this.acknowledged()
     // Until it is accepted the request is what hears of its end.
-    this.callee.handle = { eager: () => false, arrived: nothing, wake: () => this.broke(), taken: nothing, finish: nothing }
+    this.callee.handle = {
+      eager: () => false,
+      arrived: nothing,
+      wake: () => this.broke(),
+      taken: nothing,
+      finish: nothing
+    }
     listener.waiting.add(this)
     host.net.pending.add(this)
   }

@@ -175,6 +175,8 @@ export class Host {
     this.net.engine.note({ kind: "power lost", host: this.name })
     for (const handle of this.handles) handle.crash()
     this.handles.clear()
+    // Those of sockets that had been closed too.
+    for (const end of this.net.connections) if (end.host === this) end.vanish()
     for (const program of this.programs) program.end()
   }
 

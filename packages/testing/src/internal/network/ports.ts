@@ -4,7 +4,7 @@
 import * as Provider from "@effect-winsock/core/Provider"
 import * as SocketAddress from "@effect-winsock/core/SocketAddress"
 import * as NetAddress from "effect/net/NetAddress"
-import { type Address, placeKey, placeOf, withPort,type Place } from "../addresses.ts"
+import { type Address, type Place, placeKey, placeOf, withPort } from "../addresses.ts"
 import { fit, overlap, type Seat, tableOf } from "../seats.ts"
 
 /** A seat that somebody has, or that nobody has again before a time. */

@@ -157,7 +157,7 @@ export class End {
     this.lent = undefined
   }
 
-  /** The caller of a write that is under way gets its bytes back: they are copied, whatever room there is. */
+  /** Takes all of a write that is under way, whatever room there is. */
   keepLent(): void {
     const { lent } = this
     if (lent === undefined) return
@@ -414,11 +414,12 @@ export class End {
     else this.handle?.wake()
   }
 
-  /** Power is lost: nobody is told. */
+  /** Power is lost: the peer is not told. */
   vanish(): void {
     this.failure = wasReset
-    this.handle = undefined
     if (!this.over) this.stop()
+    this.handle?.finish()
+    this.handle = undefined
   }
 
   /** Breaks the connection, and tells the peer. */

@@ -12,6 +12,9 @@ import type { Ear, End } from "./stream.ts"
 
 const nothing = () => {}
 
+/** Nobody hears of an end whose socket is gone. */
+const nobody: Ear = { eager: () => false, arrived: nothing, wake: nothing, taken: nothing, finish: nothing }
+
 const notSocket = Provider.failure("WSAENOTSOCK")
 const notSupported = Provider.failure("WSAEOPNOTSUPP")
 const anyPort: Provider.BindOptions = { reuse: false, v6Only: true }
@@ -307,7 +310,9 @@ export class StreamHandle implements Provider.Handle, Ear {
   }
 
   taken(): void {
-    if (!this.deaf) this.sink.drained()
+    if (this.dead) return
+    if (!this.closing) return this.sink.drained()
+    if (!this.finished) this.leaveEnd(this.peerEnd!)
   }
 
   setPeer(): Provider.Failure {
@@ -329,7 +334,13 @@ export class StreamHandle implements Provider.Handle, Ear {
     const { peerEnd: end } = this
     if (end === undefined || end.over) return this.finish()
     this.closeEnd(end, how)
-    if (end.finAcked) this.finish()
+    if (end.lent === undefined) this.leaveEnd(end)
+  }
+
+  /** The host has all that was written: it goes on by itself. */
+  private leaveEnd(end: End): void {
+    if (!end.over) end.handle = { ...nobody, finish: () => this.giveBack(end) }
+    this.finish()
   }
 
   /** Gives up what has not become a connection. */
@@ -351,20 +362,20 @@ export class StreamHandle implements Provider.Handle, Ear {
     // A Unix-domain stream knows no reset but that of bytes that nobody has read.
     if (unread || (how === "reset" && this.kind.family !== "Unix")) return end.abort()
     if (how === "reset") end.drop()
-    else end.keepLent()
     end.end()
   }
 
   finish(): void {
     if (this.finished || !this.closing) return
     this.finished = true
-    this.giveBack()
+    const { peerEnd: end } = this
+    if (end === undefined || end.over) this.giveBack(end)
     const { engine } = this.host.net
     engine.at(engine.now(), () => this.sink.closed())
   }
 
-  private giveBack(): void {
-    const { peerEnd: end, seat } = this
+  private giveBack(end: End | undefined): void {
+    const { seat } = this
     this.seat = undefined
     if (seat === undefined) return
     const rests = end !== undefined && end.closedFirst && end.failure === undefined
@@ -379,9 +390,10 @@ export class StreamHandle implements Provider.Handle, Ear {
     const busy = attempt !== undefined || end !== undefined || this.listening
     this.withdraw()
     this.dead = true
-    if (end === undefined || end.over) this.giveBack()
+    if (end === undefined || end.over) this.giveBack(end)
     else {
-      end.handle = { eager: () => false, arrived: nothing, wake: nothing, taken: nothing, finish: () => this.giveBack() }
+      end.keepLent()
+      end.handle = { ...nobody, finish: () => this.giveBack(end) }
       this.closeEnd(end, "graceful")
     }
     if (!busy) return
@@ -401,8 +413,6 @@ export class StreamHandle implements Provider.Handle, Ear {
     this.attempt = undefined
     this.listening = false
     for (const request of this.waiting) request.vanish()
-    this.peerEnd?.vanish()
-    if (this.closing) this.finish()
   }
 
   // -- events -------------------------------------------------------------------------------------------------------

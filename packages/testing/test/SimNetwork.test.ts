@@ -1,0 +1,185 @@
+import { Winsock } from "@effect-winsock/core"
+import { Sim, SimNetwork } from "@effect-winsock/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Cause, Clock, Duration, Effect, Exit, Fiber } from "effect"
+
+const stream = { family: "IPv4", type: "stream" } as const
+const bytes = (text: string) => new TextEncoder().encode(text)
+const text = (from: Uint8Array) => new TextDecoder().decode(from)
+
+const two = { hosts: { client: {}, server: { names: ["db.example"] } }, link: { latency: "10 millis" } } as const
+
+/** What a run of a program came to, and how long it took. */
+const outcome = <A, E>(program: Effect.Effect<A, E, Sim.Sim>, options?: Sim.Options) => {
+  const report = Sim.run(program, options)
+  if (Exit.isFailure(report.exit)) throw new Error(`${Sim.format(report)}\n${Cause.pretty(report.exit.cause)}`)
+  return { value: report.exit.value, millis: Duration.toMillis(report.elapsed), report }
+}
+
+/** Sends back what each caller sends, until it ends. */
+const echo = Effect.gen(function*() {
+  const listener = yield* Winsock.socket(stream)
+  yield* Winsock.bind(listener, "0.0.0.0:7")
+  yield* Winsock.listen(listener)
+  return yield* Effect.forever(
+    Effect.gen(function*() {
+      const { socket } = yield* Winsock.accept(listener)
+      yield* Effect.forkScoped(
+        Effect.gen(function*() {
+          for (let got = yield* Winsock.recv(socket); got.length > 0; got = yield* Winsock.recv(socket)) {
+            yield* Winsock.send(socket, got)
+          }
+        }).pipe(Effect.ignore, Effect.andThen(Effect.ignore(Winsock.closesocket(socket))))
+      )
+    })
+  )
+})
+
+const ask = (net: SimNetwork.Network, what: string) =>
+  Effect.gen(function*() {
+    const s = yield* Winsock.socket(stream)
+    yield* Winsock.connect(s, net.address("server", 7))
+    yield* Winsock.send(s, bytes(what))
+    return text(yield* Winsock.recv(s))
+  }).pipe(Effect.scoped)
+
+describe("SimNetwork", () => {
+  it("runs the same program on several hosts", () => {
+    const { value } = outcome(
+      Effect.gen(function*() {
+        const net = yield* SimNetwork.make(two)
+        yield* net.run("server", echo)
+        return yield* Effect.all([ask(net, "one"), ask(net, "two")], { concurrency: 2 }).pipe(
+          Effect.provide(net.layer("client"))
+        )
+      }).pipe(Effect.scoped)
+    )
+    assert.deepStrictEqual(value, ["one", "two"])
+  })
+
+  it("E18: an attempt that nobody answers takes as long as the table of the profile says", () => {
+    const { value } = outcome(
+      Effect.gen(function*() {
+        const net = yield* SimNetwork.make({ ...two, profile: SimNetwork.linuxClassic })
+        net.cut("client", "server")
+        const begin = yield* Clock.currentTimeMillis
+        const error = yield* Effect.flip(Effect.provide(ask(net, "x"), net.layer("client")))
+        return [error._tag, (yield* Clock.currentTimeMillis) - begin]
+      })
+    )
+    assert.deepStrictEqual(value, ["WSAETIMEDOUT", 127_000])
+  })
+
+  it("a host that loses its power runs its program again once it is restarted", () => {
+    const { value } = outcome(
+      Effect.gen(function*() {
+        const net = yield* SimNetwork.make(two)
+        yield* net.run("server", echo)
+        return yield* Effect.gen(function*() {
+          const s = yield* Winsock.socket(stream)
+          yield* Winsock.connect(s, net.address("server", 7))
+          net.crash("server")
+          yield* Effect.sleep("1 minute")
+          net.restart("server")
+          yield* Winsock.send(s, bytes("anybody there?"))
+          const broken = yield* Effect.flip(Winsock.recv(s))
+          return [broken._tag, yield* ask(net, "again")]
+        }).pipe(Effect.scoped, Effect.provide(net.layer("client")))
+      }).pipe(Effect.scoped)
+    )
+    assert.deepStrictEqual(value, ["WSAECONNRESET", "again"])
+  })
+
+  it("a host that is stopped ends its connections in order, and refuses", () => {
+    const { value } = outcome(
+      Effect.gen(function*() {
+        const net = yield* SimNetwork.make(two)
+        yield* net.run("server", echo)
+        return yield* Effect.gen(function*() {
+          const s = yield* Winsock.socket(stream)
+          yield* Winsock.connect(s, net.address("server", 7))
+          yield* Effect.sleep("1 second")
+          net.stop("server")
+          const end = yield* Winsock.recv(s)
+          const refused = yield* Effect.flip(ask(net, "x"))
+          net.restart("server")
+          return [end.length, refused._tag, yield* ask(net, "back")]
+        }).pipe(Effect.scoped, Effect.provide(net.layer("client")))
+      }).pipe(Effect.scoped)
+    )
+    assert.deepStrictEqual(value, [0, "WSAECONNREFUSED", "back"])
+  })
+
+  it("E02: a host whose network is down says so, and is heard of again when it is up", () => {
+    const { value } = outcome(
+      Effect.gen(function*() {
+        const net = yield* SimNetwork.make(two)
+        yield* net.run("server", echo)
+        return yield* Effect.gen(function*() {
+          net.setNetwork("client", "down")
+          const down = yield* Effect.flip(Winsock.socket(stream))
+          net.setNetwork("client", "up")
+          return [down._tag, yield* ask(net, "up")]
+        }).pipe(Effect.provide(net.layer("client")))
+      }).pipe(Effect.scoped)
+    )
+    assert.deepStrictEqual(value, ["WSAENETDOWN", "up"])
+  })
+
+  it("finds hosts by their names, unless asking fails", () => {
+    const { value } = outcome(
+      Effect.gen(function*() {
+        const net = yield* SimNetwork.make(two)
+        const found = net.lookup("db.example")
+        const again = net.lookup("server")
+        net.failName("db.example", "WSATRY_AGAIN")
+        const failing = net.lookup("db.example")
+        return [found === "WSATRY_AGAIN" ? 0 : found.length, again.length, failing, net.lookup("nobody.example").length]
+      })
+    )
+    assert.deepStrictEqual(value, [2, 2, "WSATRY_AGAIN", 0])
+  })
+
+  it("tells at the end of a run which sockets are still open, and what a program failed with", () => {
+    const report = Sim.run(Effect.gen(function*() {
+      const net = yield* SimNetwork.make(two)
+      const sink = { closed: () => {} } as never
+      net.provider("client").open({ family: "IPv4", type: "stream", direction: "both" }, sink)
+      yield* Effect.scoped(Effect.andThen(net.run("server", Effect.fail("no")), Effect.sleep("1 second")))
+    }))
+    assert.isTrue(report.leftovers.some((line) => line.includes("socket 1 of client")), report.leftovers.join("\n"))
+    assert.isTrue(report.leftovers.some((line) => line.includes("server")), report.leftovers.join("\n"))
+  })
+
+  it("the same seed gives the same run, to the last event", () => {
+    const program = Effect.gen(function*() {
+      const net = yield* SimNetwork.make({
+        ...two,
+        link: { latency: "10 millis", jitter: "5 millis", loss: 0.05, bandwidth: 10_000_000 }
+      })
+      yield* net.run("server", echo)
+      const all = Array.from({ length: 20 }, (_, index) => ask(net, `caller ${index}`))
+      return yield* Effect.provide(Effect.all(all, { concurrency: "unbounded" }), net.layer("client"))
+    }).pipe(Effect.scoped)
+    const [one, two_, other] = [1, 1, 2].map((seed) => outcome(program, { seed }))
+    assert.strictEqual(one!.report.hash, two_!.report.hash)
+    assert.deepStrictEqual(one!.value, other!.value)
+    assert.notStrictEqual(one!.report.hash, other!.report.hash)
+  })
+
+  it("a program that waits for a peer that never speaks is a deadlock, not a time-out", () => {
+    const report = Sim.run(
+      Effect.gen(function*() {
+        const net = yield* SimNetwork.make(two)
+        yield* net.run("server", echo)
+        yield* Effect.gen(function*() {
+          const s = yield* Winsock.socket(stream)
+          yield* Winsock.connect(s, net.address("server", 7))
+          const waiting = yield* Effect.forkChild(Winsock.recv(s))
+          yield* Fiber.join(waiting)
+        }).pipe(Effect.scoped, Effect.provide(net.layer("client")))
+      }).pipe(Effect.scoped)
+    )
+    assert.strictEqual(report.ended, "deadlock")
+  })
+})
