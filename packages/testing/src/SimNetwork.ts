@@ -247,6 +247,21 @@ export interface Counts {
 }
 
 /**
+ * What an attempt to connect meets.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Meeting {
+  /** Whoever listens, if anybody does; silence, until the caller or its system gives up; or a failure. */
+  readonly outcome: "listener" | "silence" | WsaError.Code
+  /** How long after its beginning it is over, and not before a round trip where somebody has to answer. Default: after one. */
+  readonly after?: Duration.Input | undefined
+  /** Told when it is over what became of it: `undefined` where the caller gave it up. */
+  readonly ended?: ((how: "established" | WsaError.Code | "WsaUnmapped" | undefined) => void) | undefined
+}
+
+/**
  * A network, and what a test may do to it.
  *
  * **Details**
@@ -280,8 +295,8 @@ export interface Network {
   readonly lookup: (name: string) => ReadonlyArray<SocketAddress.SocketAddress> | WsaError.Code
   /** Gives a name the addresses. */
   readonly setName: (name: string, addresses: ReadonlyArray<string>) => void
-  /** Asking for the name fails with the code, until it is said to be well with `undefined`. */
-  readonly failName: (name: string, code: WsaError.Code | undefined) => void
+  /** Asking for the name fails with the code. Answers what takes it back. */
+  readonly failName: (name: string, code: WsaError.Code) => () => void
   /** Counts what exists, on one host or on all. */
   readonly counts: (host?: string) => Counts
   /** The network of a host fails: calls are WSAENETDOWN, and nothing comes or goes; or it works again (E02). */
@@ -302,16 +317,24 @@ export interface Network {
   readonly stop: (host: string) => void
   /** A host that crashed or was stopped begins again, with its programs. */
   readonly restart: (host: string) => void
-  /** Whoever asks for the address is refused, as if nobody listened; datagrams to it meet a dead port. */
-  readonly refuse: (address: SocketAddress.Input) => void
-  /** Whoever asks for the address gets no answer; datagrams to it vanish. */
-  readonly blackhole: (address: SocketAddress.Input) => void
-  /** Whoever asks for the address fails with the code; a datagram to it makes a later receive fail with it. */
-  readonly unreachable: (address: SocketAddress.Input, code: WsaError.Code) => void
-  /** Takes back what `refuse`, `blackhole` and `unreachable` said. */
+  /** Whoever asks for the address is refused, as if nobody listened; datagrams to it meet a dead port. Answers what takes it back. */
+  readonly refuse: (address: SocketAddress.Input) => () => void
+  /** Whoever asks for the address gets no answer; datagrams to it vanish. Answers what takes it back. */
+  readonly blackhole: (address: SocketAddress.Input) => () => void
+  /**
+   * Whoever asks for the address fails with the code; a datagram to it makes a later receive fail with it. Answers what
+   * takes it back.
+   */
+  readonly unreachable: (address: SocketAddress.Input, code: WsaError.Code) => () => void
+  /** Takes back all that `refuse`, `blackhole` and `unreachable` said of the address, of which the last word counts. */
   readonly reachable: (address: SocketAddress.Input) => void
-  /** Whoever listens on the address answers so much later; `undefined` or 0 takes it back. */
-  readonly slowAccept: (address: SocketAddress.Input, delay: Duration.Input | undefined) => void
+  /** Whoever listens on the address answers so much later. Answers what takes it back. */
+  readonly slowAccept: (address: SocketAddress.Input, delay: Duration.Input) => () => void
+  /**
+   * Decides for each attempt to connect to the address, when it begins, what it meets. Answers what takes it back. Goes
+   * before `answer`.
+   */
+  readonly meet: (address: SocketAddress.Input, decide: (from: SocketAddress.SocketAddress) => Meeting) => () => void
   /**
    * The next attempts to the address fail with these codes, one each, after a round trip where somebody has the address.
    * A datagram to it, and making it the default peer, count as attempts, and fail at once.
@@ -494,7 +517,7 @@ const handsOn = (engine: Engine, model: Model): Network => {
     run: (name, program) => runOn(model, name, () => layer(name), (line) => failures.push(line))(program),
     lookup: (name) => model.lookup(name) ?? [],
     setName: (name, addresses) => model.setName(name, addresses.map(addressOf)),
-    failName: (name, code) => model.failNames(name, code),
+    failName: (name, code) => model.failName(name, code),
     counts: (name) => model.counts(name === undefined ? undefined : host(name)),
     setNetwork: (name, network) => host(name).setNetwork(network),
     cut: (from, to) => model.cut(host(from), host(to), 1),
@@ -515,8 +538,13 @@ const handsOn = (engine: Engine, model: Model): Network => {
     refuse: (address) => model.tell(place(address), "refuse"),
     blackhole: (address) => model.tell(place(address), "blackhole"),
     unreachable: (address, code) => model.tell(place(address), code),
-    reachable: (address) => model.tell(place(address), undefined),
-    slowAccept: (address, delay) => model.setSlowness(place(address), delay === undefined ? 0 : micros(delay)),
+    reachable: (address) => model.untell(place(address)),
+    slowAccept: (address, delay) => model.setSlowness(place(address), micros(delay)),
+    meet: (address, decide) =>
+      model.meet(place(address), (from) => {
+        const { after, ended, outcome } = decide(from)
+        return { outcome, ended, after: after === undefined ? undefined : micros(after) }
+      }),
     answer: (address, codes) => model.answer(place(address), codes),
     failAttempts: (address, code) => model.failAttempts(place(address), code),
     reset: (at, code = "WSAECONNRESET") =>

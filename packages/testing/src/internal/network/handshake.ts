@@ -4,9 +4,10 @@
 import * as Provider from "@effect-winsock/core/Provider"
 import type * as WsaError from "@effect-winsock/core/WsaError"
 import type { Timer } from "../../Sim.ts"
-import { type Address, placeOf, seenBy } from "../addresses.ts"
+import { type Address, type Place, placeOf, seenBy } from "../addresses.ts"
 import type { Host } from "./host.ts"
 import { makeFlow } from "./link.ts"
+import type { Meeting } from "./network.ts"
 import { End, noBytes, wasReset } from "./stream.ts"
 import type { StreamHandle } from "./streamHandle.ts"
 
@@ -21,6 +22,7 @@ export class Attempt {
   readonly end: End
   over = false
   request: Request | undefined
+  private meeting: Meeting | undefined
   private timer: Timer | undefined
   private tries = 0
 
@@ -46,10 +48,18 @@ export class Attempt {
     const place = placeOf(remote)
     net.noteAddresses("connect", this.handle.host, this.conn, this.end.local, remote)
     const found = net.route(this.handle.host, place.host)
-    const answer = net.nextAnswer(place)
-    if (answer !== undefined) {
-      return this.failAt(typeof found === "string" ? 0 : net.roundTrip(this.handle.host, found), answer)
-    }
+    const meeting = this.meeting = net.meeting(place, this.end.local)
+    if (meeting === undefined) return this.setOut(place, found)
+    const { after, outcome } = meeting
+    const trip = typeof found === "string" ? 0 : net.roundTrip(this.handle.host, found)
+    if (outcome === "silence") return this.syn(undefined)
+    if (outcome !== "listener") return this.failAt(after ?? trip, outcome)
+    if (after === undefined || after <= trip) return this.setOut(place, found)
+    this.timer = net.engine.at(net.engine.now() + after - trip, () => this.setOut(place, found))
+  }
+
+  private setOut(place: Place, found: Host | "nobody" | "elsewhere"): void {
+    const { net } = this
     const told = net.told(place)
     if (told === "blackhole" && typeof found === "string") return this.syn(undefined)
     if (told !== undefined && told !== "blackhole" && told !== "refuse") return this.failAt(0, told)
@@ -83,7 +93,8 @@ export class Attempt {
   }
 
   /** Nothing more is heard of it. */
-  conclude(): void {
+  conclude(how?: "established" | Provider.Failure["code"]): void {
+    if (!this.over) this.meeting?.ended?.(how)
     this.over = true
     if (this.timer !== undefined) this.net.engine.cancel(this.timer)
     this.timer = undefined
@@ -106,7 +117,7 @@ export class Attempt {
   answered(request: Request): void {
     const { end } = this
     if (!this.over) {
-      this.conclude()
+      this.conclude("established")
       this.net.connections.add(end)
       this.acknowledge(request)
       this.note("established")

@@ -11,6 +11,7 @@ import type { Request } from "./handshake.ts"
 import { Host, type HostSettings, prefixOf } from "./host.ts"
 import { Link, type LinkSettings } from "./link.ts"
 import type { End } from "./stream.ts"
+import { Words } from "./words.ts"
 
 export interface Settings {
   readonly profile: Profile
@@ -28,6 +29,18 @@ export interface Settings {
 /** What has been said of an address. */
 export type Told = WsaError.Code | "blackhole" | "refuse"
 
+/** What an attempt to connect meets. */
+export interface Meeting {
+  /** The listener, silence, or a failure. */
+  readonly outcome: "listener" | "silence" | WsaError.Code
+  /** When it is to be over, in microseconds after it began; not before a round trip where somebody has to answer. */
+  readonly after?: number | undefined
+  /** It is over, and this became of it: a code, or `undefined` where the caller gave it up. */
+  readonly ended?: ((how: "established" | Provider.Failure["code"] | undefined) => void) | undefined
+}
+
+const keysOf = (place: Place): readonly [string, string] => [placeKey(place), `${place.host} 0`]
+
 export class Network {
   readonly engine: Engine
   readonly profile: Profile
@@ -44,10 +57,11 @@ export class Network {
   private readonly owners = new Map<string, Host>()
   private readonly prefixes = new Set<string>()
   private readonly names = new Map<string, ReadonlyArray<Address>>()
-  private readonly shapes = new Map<string, Told>()
+  private readonly shapes = new Words<Told>()
   private readonly answers = new Map<string, Array<WsaError.Code>>()
-  private readonly slow = new Map<string, number>()
-  private readonly unresolved = new Map<string, WsaError.Code>()
+  private readonly meetings = new Words<(from: Address) => Meeting>()
+  private readonly slow = new Words<number>()
+  private readonly unresolved = new Words<WsaError.Code>()
   private connectionNumber = 0
   private readonly table: Readonly<
     Record<Provider.Kind["type"], Readonly<Record<SocketAddress.Family, Provider.Capabilities>>>
@@ -172,12 +186,38 @@ export class Network {
   // -- what was said of addresses and names ----------------------------------------------------------------------------
 
   told(place: Place): Told | undefined {
-    return this.shapes.size === 0 ? undefined : lookUp(this.shapes, place)
+    return this.shapes.last(...keysOf(place))
   }
 
-  tell(place: Place, told: Told | undefined): void {
-    if (told === undefined) this.shapes.delete(placeKey(place))
-    else this.shapes.set(placeKey(place), told)
+  tell(place: Place, told: Told): () => void {
+    const what = told === "blackhole" ? "black hole" : told
+    return this.fault(what, placeKey(place), this.shapes.say(placeKey(place), told))
+  }
+
+  untell(place: Place): void {
+    this.shapes.unsay(placeKey(place))
+    this.engine.note({ kind: "reachable", at: placeKey(place) })
+  }
+
+  /** Notes that something is wrong from now on, and answers what notes that it is not, and makes it so. */
+  private fault(what: string, at: string, heal: () => void): () => void {
+    this.engine.note({ kind: "fault", what, at })
+    return () => {
+      this.engine.note({ kind: "fault over", what, at })
+      heal()
+    }
+  }
+
+  /** What an attempt from there to the place is to meet, if a test has a say in it. */
+  meeting(place: Place, from: Address): Meeting | undefined {
+    const decided = this.meetings.last(...keysOf(place))?.(from)
+    if (decided !== undefined) return decided
+    const code = this.nextAnswer(place)
+    return code === undefined ? undefined : { outcome: code }
+  }
+
+  meet(place: Place, decide: (from: Address) => Meeting): () => void {
+    return this.meetings.say(placeKey(place), decide)
   }
 
   nextAnswer(place: Place): WsaError.Code | undefined {
@@ -191,23 +231,21 @@ export class Network {
   }
 
   slowness(place: Place): number {
-    return this.slow.size === 0 ? 0 : lookUp(this.slow, place) ?? 0
+    return this.slow.last(...keysOf(place)) ?? 0
   }
 
-  setSlowness(place: Place, micros: number): void {
-    if (micros > 0) this.slow.set(placeKey(place), micros)
-    else this.slow.delete(placeKey(place))
+  setSlowness(place: Place, micros: number): () => void {
+    return this.fault(`slow accept, ${micros / 1000} ms`, placeKey(place), this.slow.say(placeKey(place), micros))
   }
 
   /** `undefined` where the name is not known; a code where asking fails. */
   lookup(name: string): ReadonlyArray<Address> | WsaError.Code | undefined {
     const key = name.toLowerCase()
-    return this.unresolved.get(key) ?? this.names.get(name) ?? this.names.get(key)
+    return this.unresolved.last(key) ?? this.names.get(name) ?? this.names.get(key)
   }
 
-  failNames(name: string, code: WsaError.Code | undefined): void {
-    if (code === undefined) this.unresolved.delete(name.toLowerCase())
-    else this.unresolved.set(name.toLowerCase(), code)
+  failName(name: string, code: WsaError.Code): () => void {
+    return this.fault(code, `name ${name}`, this.unresolved.say(name.toLowerCase(), code))
   }
 
   setName(name: string, addresses: ReadonlyArray<Address>): void {

@@ -190,6 +190,7 @@ export class StreamHandle implements Provider.Handle, Ear {
 
   refuse(attempt: Attempt, failure: Provider.Failure): void {
     if (attempt.over) return
+    attempt.conclude(failure.code)
     this.unconnect(attempt)
     this.sink.connected(attempt.plan.attempt, failure)
   }
