@@ -25,37 +25,53 @@ export const quantile = (values: ReadonlyArray<number>, part: number): number =>
 const rounded = (value: number, digits: number): number => Number(value.toPrecision(digits))
 const roundedRatio = (value: number, digits: number) => Number.isFinite(value) ? rounded(value, digits) : null
 
+/** What is compared: whose values, in which unit, and which way is better. */
+export interface Compared {
+  readonly name: string
+  readonly peerName: string
+  readonly unit: string
+  readonly better: "more" | "less"
+}
+
+/** The row of two contenders, from the value of each in each round. */
+export const row = (
+  { better, name, peerName, unit }: Compared,
+  mine: ReadonlyArray<number>,
+  theirs: ReadonlyArray<number>
+): Row => {
+  const ratioOf = (a: number, b: number) => a > 0 && b > 0 ? better === "more" ? a / b : b / a : NaN
+  // What the machine did to one round it did to both.
+  const ratios = mine.map((value, round) => ratioOf(value, theirs[round]!))
+  const [ours, peer] = [quantile(mine, 0.5), quantile(theirs, 0.5)]
+  return {
+    name,
+    ours: rounded(ours, 4),
+    peer: rounded(peer, 4),
+    peerName,
+    ratio: roundedRatio(ratioOf(ours, peer), 3),
+    spread: roundedRatio(quantile(ratios, 0.75) - quantile(ratios, 0.25), 2),
+    unit
+  }
+}
+
 /** `samples`: of each contender, by name, one a round. */
 export const rows = (work: Work, samples: ReadonlyMap<string, ReadonlyArray<Sample>>): ReadonlyArray<Row> =>
   rowsOf(work).map(({ measure, name, own, peer }) => {
     const valuesOf = (contender: string) => samples.get(contender)!.map(measure.of)
-    const [mine, theirs] = [valuesOf(own.name), valuesOf(peer.name)]
-    const ratioOf = (a: number, b: number) => a > 0 && b > 0 ? measure.better === "more" ? a / b : b / a : NaN
-    // What the machine did to one round it did to both.
-    const ratios = mine.map((value, round) => ratioOf(value, theirs[round]!))
-    const [ours, others] = [quantile(mine, 0.5), quantile(theirs, 0.5)]
-    return {
-      name,
-      ours: rounded(ours, 4),
-      peer: rounded(others, 4),
-      peerName: peer.name,
-      ratio: roundedRatio(ratioOf(ours, others), 3),
-      spread: roundedRatio(quantile(ratios, 0.75) - quantile(ratios, 0.25), 2),
-      unit: measure.unit
-    }
+    return row({ ...measure, name, peerName: peer.name }, valuesOf(own.name), valuesOf(peer.name))
   })
 
 const columns = ["name", "ours", "peer", "unit", "peerName", "ratio", "spread"] as const
 const numbers: ReadonlySet<string> = new Set(["ours", "peer", "ratio", "spread"])
 
 /** A line of the table; without a row, its head. */
-export const line = (row?: Row): string =>
+export const line = (own?: Row): string =>
   columns.map((column) => {
     const width = column === "name" || column === "peerName" ? 22 : column === "unit" ? 13 : 8
-    const text = row === undefined
+    const text = own === undefined
       ? column
       : column === "ratio"
-      ? row.ratio?.toFixed(2) ?? "-"
-      : String(row[column] ?? "-")
+      ? own.ratio?.toFixed(2) ?? "-"
+      : String(own[column] ?? "-")
     return numbers.has(column) ? text.padStart(width) : text.padEnd(width)
   }).join("  ").trimEnd()

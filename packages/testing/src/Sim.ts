@@ -56,7 +56,7 @@ import * as guard from "./internal/sim/guard.ts"
 import { Hash } from "./internal/sim/hash.ts"
 import { withHost } from "./internal/sim/host.ts"
 import { Run, type Stop } from "./internal/sim/run.ts"
-import { fill, makeClock, makeRandom, makeTracer, toMicros, uuid } from "./internal/sim/services.ts"
+import { makeClock, makeCrypto, makeRandom, makeTracer, toMicros } from "./internal/sim/services.ts"
 
 // --- what the simulated world asks -----------------------------------------------------------------------------------
 
@@ -482,23 +482,17 @@ const makeRun = (options: Options): Run =>
     events: options.events ?? 50
   })
 
-const contextOf = (run: Run): Context.Context<Sim> => {
-  const luck = run.luck("crypto")
-  const host: { readonly subtle?: unknown } | undefined = Reflect.get(globalThis, "crypto")
-  const crypto = {
-    subtle: host?.subtle,
-    getRandomValues: <A extends ArrayBufferView>(view: A) => fill(luck, view),
-    randomUUID: () => uuid(luck)
-  }
-  return Context.make(Sim, run).pipe(
-    Context.add(Scheduler.Scheduler, run),
-    Context.add(Clock.Clock, makeClock(run)),
-    Context.add(Random.Random, makeRandom(run.luck("random"))),
-    Context.add(Tracer.Tracer, makeTracer(run.luck("spans"))),
-    // the types of this package are those of every host, and know no Crypto
-    Context.add(WebCrypto.WebCrypto as Context.Reference<unknown>, crypto)
+const contextOf = (run: Run): Context.Context<Sim> =>
+  Context.makeUnsafe(
+    new Map<string, unknown>([
+      [Sim.key, run],
+      [Scheduler.Scheduler.key, run],
+      [Clock.Clock.key, makeClock(run)],
+      [Random.Random.key, makeRandom(run)],
+      [Tracer.Tracer.key, makeTracer(run)],
+      [WebCrypto.WebCrypto.key, makeCrypto(run)]
+    ])
   )
-}
 
 const refuseNested = () => {
   if (guard.isActive()) throw new SimError({ reason: new Nested() })

@@ -18,7 +18,7 @@ export class Fibers {
   count = 0
   private base = -1
   /** By Effect's number, less the first. */
-  private slots = new Int32Array(256)
+  private slots = new Int32Array(16)
   private live: Array<AnyFiber> = []
   private numbers: Array<number> = []
   private since: Array<number> = []

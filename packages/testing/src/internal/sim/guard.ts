@@ -8,12 +8,9 @@ import { fill, uuid } from "./services.ts"
 
 export type Mode = "redirect" | "throw" | "off"
 
-interface Guarded {
-  readonly run: Run
-  readonly luck: Sim.Luck
-}
+let active: Run | undefined
 
-let active: Guarded | undefined
+const luck = (): Sim.Luck => active!.luck("host")
 
 /** Whether a run has its turn. */
 export const isActive = (): boolean => active !== undefined
@@ -21,7 +18,7 @@ export const isActive = (): boolean => active !== undefined
 const host = globalThis as unknown as Record<string, any>
 const RealDate = Date
 
-const now = () => active!.run.settings.start + Math.floor(active!.run.now() / 1000)
+const now = () => active!.settings.start + Math.floor(active!.now() / 1000)
 
 let refusal = (what: string): unknown => new Error(what)
 
@@ -100,29 +97,29 @@ class Handle {
   }
 }
 
-const soon = (call: (...given: Array<any>) => void, given: Array<any>): Entry => active!.run.at(0, () => call(...given))
+const soon = (call: (...given: Array<any>) => void, given: Array<any>): Entry => active!.at(0, () => call(...given))
 
 const timeout =
   (isRepeated: boolean) => (call: (...given: Array<any>) => void, millis: unknown, ...given: Array<any>) =>
-    new Handle(active!.run, millis, isRepeated, () => call(...given))
+    new Handle(active!, millis, isRepeated, () => call(...given))
 
 const immediates = new WeakSet<object>()
 
 /** A timer of the run is called off; any other is the host's. */
 const clear = (real: (handle: unknown) => void) => (handle: any) => {
   if (handle instanceof Handle) handle.close()
-  else if (immediates.has(handle)) active!.run.cancel(handle)
+  else if (immediates.has(handle)) active!.cancel(handle)
   else real(handle)
 }
 
 const hrtime = (): readonly [number, number] => {
-  const micros = active!.run.now()
+  const micros = active!.now()
   return [Math.floor(micros / 1_000_000), (micros % 1_000_000) * 1000]
 }
 
 const randomInt = (min: number, max?: number | ((error: null, n: number) => void), callback?: unknown) => {
   const [low, high] = typeof max === "number" ? [min, max] : [0, min]
-  const n = low + active!.luck.below(high - low)
+  const n = low + luck().below(high - low)
   const call = typeof max === "function" ? max : callback
   if (typeof call !== "function") return n
   soon(call as () => void, [null, n])
@@ -130,7 +127,7 @@ const randomInt = (min: number, max?: number | ((error: null, n: number) => void
 }
 
 const randomBytes = (size: number, callback?: (error: null, bytes: Uint8Array) => void) => {
-  const bytes = fill(active!.luck, host["Buffer"].alloc(size))
+  const bytes = fill(luck(), host["Buffer"].alloc(size))
   if (callback === undefined) return bytes
   soon(callback, [null, bytes])
   return undefined
@@ -161,16 +158,16 @@ const findPlaces = (): ReadonlyArray<Place> => {
   const { crypto, performance, process } = host
   put("Date", host, "Date", SimulatedDate, RefusedDate)
   put("Date.now", RealDate, "now", now)
-  put("Math.random", Math, "random", () => active!.luck.next())
+  put("Math.random", Math, "random", () => luck().next())
   putTimers(put, host)
   put("queueMicrotask", host, "queueMicrotask", (call: () => void) => void soon(call, []))
-  if (performance !== undefined) put("performance.now", performance, "now", () => active!.run.now() / 1000)
+  if (performance !== undefined) put("performance.now", performance, "now", () => active!.now() / 1000)
   if (crypto !== undefined) {
-    put("crypto.getRandomValues", crypto, "getRandomValues", (view: ArrayBufferView) => fill(active!.luck, view))
-    put("crypto.randomUUID", crypto, "randomUUID", () => uuid(active!.luck))
+    put("crypto.getRandomValues", crypto, "getRandomValues", (view: ArrayBufferView) => fill(luck(), view))
+    put("crypto.randomUUID", crypto, "randomUUID", () => uuid(luck()))
   }
   if (process?.hrtime !== undefined) {
-    const bigint = () => BigInt(active!.run.now()) * 1000n
+    const bigint = () => BigInt(active!.now()) * 1000n
     put("process.hrtime.bigint", process.hrtime, "bigint", bigint)
     const refuse = Object.assign(refusing("process.hrtime"), { bigint: refusing("process.hrtime.bigint") })
     put("process.hrtime", process, "hrtime", Object.assign(hrtime, { bigint }), refuse)
@@ -181,8 +178,8 @@ const findPlaces = (): ReadonlyArray<Place> => {
   if (nodeCrypto !== undefined) {
     put("randomBytes", nodeCrypto, "randomBytes", randomBytes)
     put("randomInt", nodeCrypto, "randomInt", randomInt)
-    put("randomUUID", nodeCrypto, "randomUUID", () => uuid(active!.luck))
-    put("randomFillSync", nodeCrypto, "randomFillSync", (view: ArrayBufferView) => fill(active!.luck, view))
+    put("randomUUID", nodeCrypto, "randomUUID", () => uuid(luck()))
+    put("randomFillSync", nodeCrypto, "randomFillSync", (view: ArrayBufferView) => fill(luck(), view))
   }
   const nodeTimers = builtin("node:timers")
   if (nodeTimers !== undefined) putTimers(put, nodeTimers)
@@ -205,7 +202,7 @@ const putTimers = (put: Put, root: any) => {
 
 /** Does it while the run answers for the host. */
 export const during = <A>(run: Run, mode: Mode, body: () => A): A => {
-  active = { run, luck: run.luck("host") }
+  active = run
   byReference.install()
   if (mode !== "off") places ??= findPlaces()
   const patched = mode === "off" ? [] : places!

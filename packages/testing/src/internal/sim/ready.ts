@@ -6,7 +6,7 @@ export type Task = (() => void) | Entry
 /** Tasks in the order in which they became ready. */
 export class Ready {
   size = 0
-  private tasks: Array<Task | undefined> = Array.from({ length: 64 }, () => undefined)
+  private tasks = empty(16)
   private head = 0
 
   push(task: Task): void {
@@ -28,7 +28,7 @@ export class Ready {
   }
 
   private grow(): void {
-    const tasks: Array<Task | undefined> = Array.from({ length: this.tasks.length * 2 }, () => undefined)
+    const tasks = empty(this.tasks.length * 2)
     for (let index = 0; index < this.size; index++) {
       tasks[index] = this.tasks[(this.head + index) & (this.tasks.length - 1)]
     }
@@ -36,3 +36,5 @@ export class Ready {
     this.head = 0
   }
 }
+
+const empty = (length: number): Array<Task | undefined> => new Array<undefined>(length).fill(undefined)

@@ -37,11 +37,15 @@ export const toMicros = (duration: Duration.Duration): number => {
   return micros > Number.MAX_SAFE_INTEGER / 2 ? Infinity : micros
 }
 
-export const makeRandom = (luck: Sim.Luck): Random.Random => ({
-  nextDoubleUnsafe: () => luck.next(),
-  nextIntUnsafe: () =>
-    Math.floor(luck.next() * (Number.MAX_SAFE_INTEGER - Number.MIN_SAFE_INTEGER + 1)) + Number.MIN_SAFE_INTEGER
-})
+export const makeRandom = (run: Run): Random.Random => {
+  let luck: Sim.Luck | undefined
+  const next = () => (luck ??= run.luck("random")).next()
+  return {
+    nextDoubleUnsafe: next,
+    nextIntUnsafe: () =>
+      Math.floor(next() * (Number.MAX_SAFE_INTEGER - Number.MIN_SAFE_INTEGER + 1)) + Number.MIN_SAFE_INTEGER
+  }
+}
 
 /** Fills it with bytes of the luck. */
 export const fill = <A extends ArrayBufferView>(luck: Sim.Luck, view: A): A => {
@@ -64,13 +68,23 @@ export const uuid = (luck: Sim.Luck): `${string}-${string}-${string}-${string}-$
   }`
 }
 
-export const makeTracer = (luck: Sim.Luck): Tracer.Tracer => {
-  class Span extends Tracer.NativeSpan {
-    constructor(options: ConstructorParameters<typeof Tracer.NativeSpan>[0]) {
-      super(options)
-      this._traceId = options.parent._tag === "Some" ? options.parent.value.traceId : hex(luck, 4)
-      this._spanId = hex(luck, 2)
-    }
+/** A span whose ids are the run's. */
+class Span extends Tracer.NativeSpan {
+  constructor(options: ConstructorParameters<typeof Tracer.NativeSpan>[0], luck: Sim.Luck) {
+    super(options)
+    this._traceId = options.parent._tag === "Some" ? options.parent.value.traceId : hex(luck, 4)
+    this._spanId = hex(luck, 2)
   }
-  return Tracer.make({ span: (options) => new Span(options) })
 }
+
+export const makeTracer = (run: Run): Tracer.Tracer =>
+  Tracer.make({ span: (options) => new Span(options, run.luck("spans")) })
+
+/** What effect's cryptography asks of the host; types of this package are those of every host, and know no `Crypto`. */
+export const makeCrypto = (run: Run): object => ({
+  get subtle() {
+    return (globalThis as { readonly crypto?: { readonly subtle?: unknown } }).crypto?.subtle
+  },
+  getRandomValues: <A extends ArrayBufferView>(view: A) => fill(run.luck("crypto"), view),
+  randomUUID: () => uuid(run.luck("crypto"))
+})

@@ -1,0 +1,199 @@
+// How fast simulated programs are: `pnpm bench:simulate`. README.md beside this file says what is measured.
+//
+//   --only NAME   the rows of that name and those below it: "sim sleep", "sim sleep full"; may be repeated
+//   --rounds N    how many rounds (5)
+//   --json        one object a line: name, ours, peer, peerName, ratio, spread, unit
+//   --small       as little work as shows that it runs; the figures say nothing
+//   --one NAME    one value of one side (`--side`), as a number: what the bench starts for each
+import { Sim } from "@effect-winsock/testing"
+import { Effect, Fiber, Random, Schedule } from "effect"
+import { TestClock } from "effect/testing"
+import * as childProcess from "node:child_process"
+import * as os from "node:os"
+import { parseArgs, promisify } from "node:util"
+import { type Compared, line, row } from "./statistics.ts"
+
+interface Side {
+  /** The value of this side, in the unit of the work: of so much work, after a little that does not count. */
+  readonly measure: (count: number) => number | Promise<number>
+  readonly count: number
+}
+
+interface Work extends Compared {
+  readonly ours: Side
+  readonly peer: Side
+}
+
+const traces = ["off", "hash", "full"] as const
+type Trace = typeof traces[number]
+
+const seconds = async (body: () => unknown): Promise<number> => {
+  const before = performance.now()
+  await body()
+  return (performance.now() - before) / 1000
+}
+
+// --- many that sleep -------------------------------------------------------------------------------------------------
+
+/** Each with a later deadline than the one before it, as time-outs are set one after another. */
+const sleepers = (count: number) =>
+  Effect.forEach(Array.from({ length: count }, (_, i) => i + 1), (millis) => Effect.forkChild(Effect.sleep(millis)))
+
+const sleepSimulated = (trace: Trace) => async (count: number): Promise<number> => {
+  const program = Effect.flatMap(sleepers(count), Fiber.joinAll)
+  return count / await seconds(() => Sim.getOrThrow(Sim.run(program, { trace })))
+}
+
+const sleepTestClock = async (count: number): Promise<number> => {
+  const program = Effect.gen(function*() {
+    const fibers = yield* sleepers(count)
+    yield* TestClock.adjust(count + 1)
+    yield* Fiber.joinAll(fibers)
+  }).pipe(Effect.provide(TestClock.layer()))
+  return count / await seconds(() => Effect.runPromise(program))
+}
+
+// --- many small runs -------------------------------------------------------------------------------------------------
+
+const small = Effect.gen(function*() {
+  let attempts = 0
+  yield* Effect.suspend(() => ++attempts < 4 ? Effect.fail("refused") : Effect.void).pipe(
+    Effect.retry(Schedule.exponential("100 millis"))
+  )
+  yield* Effect.timeoutOption(Effect.never, "30 seconds")
+  return attempts + (yield* Random.next)
+})
+
+const runsSimulated = (trace: Trace) => async (count: number): Promise<number> => {
+  const run = (from: number, to: number) => () => {
+    for (let seed = from; seed < to; seed++) Sim.getOrThrow(Sim.run(small, { seed, trace }))
+  }
+  run(count, count * 2)()
+  return count / await seconds(run(0, count))
+}
+
+const runsTestClock = async (count: number): Promise<number> => {
+  const one = Effect.gen(function*() {
+    const fiber = yield* Effect.forkChild(small)
+    yield* TestClock.adjust("1 minute")
+    return yield* Fiber.join(fiber)
+  }).pipe(Effect.provide(TestClock.layer()))
+  const run = async () => {
+    for (let seed = 0; seed < count; seed++) await Effect.runPromise(one)
+  }
+  await run()
+  return count / await seconds(run)
+}
+
+// --- many that are pending -------------------------------------------------------------------------------------------
+
+/** Nanoseconds for an event: one of so many that are pending happens, and another is set. */
+const nanosPerEvent = (pending: number) => (events: number): number => {
+  const program = Effect.flatMap(Sim.Sim, (sim) =>
+    Effect.callback<number>((resume) => {
+      const luck = sim.luck("when")
+      let left = events * 2
+      let before = 0
+      const happen = (): void => {
+        left--
+        if (left === events) before = performance.now()
+        if (left === 0) resume(Effect.succeed((performance.now() - before) * 1e6 / events))
+        if (left > 0) sim.at(sim.now() + 1 + luck.below(1_000_000), happen)
+      }
+      for (let i = 0; i < pending; i++) sim.at(1 + luck.below(1_000_000), happen)
+    }))
+  return Sim.getOrThrow(Sim.run(program, { trace: "off", guard: "off", maxSteps: Infinity }))
+}
+
+// --- the rows --------------------------------------------------------------------------------------------------------
+
+const works: ReadonlyArray<Work> = [
+  ...traces.map((trace): Work => ({
+    name: `sim sleep ${trace}`,
+    peerName: "TestClock",
+    unit: "fiber/s",
+    better: "more",
+    ours: { measure: sleepSimulated(trace), count: 100_000 },
+    peer: { measure: sleepTestClock, count: 100_000 }
+  })),
+  ...traces.map((trace): Work => ({
+    name: `sim runs ${trace}`,
+    peerName: "TestClock",
+    unit: "run/s",
+    better: "more",
+    ours: { measure: runsSimulated(trace), count: 20_000 },
+    peer: { measure: runsTestClock, count: 2000 }
+  })),
+  {
+    name: "sim heap",
+    peerName: "1000 pending",
+    unit: "ns/event",
+    better: "less",
+    ours: { measure: nanosPerEvent(1_000_000), count: 1_000_000 },
+    peer: { measure: nanosPerEvent(1000), count: 1_000_000 }
+  }
+]
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string", multiple: true },
+    rounds: { type: "string", default: "5" },
+    json: { type: "boolean", default: false },
+    small: { type: "boolean", default: false },
+    one: { type: "string" },
+    side: { type: "string" }
+  }
+})
+
+const say = (text: string): void => {
+  process.stdout.write(`${text}\n`)
+}
+
+const isWanted = ({ name }: Work): boolean =>
+  values.only === undefined || values.only.some((only) => name === only || name.startsWith(`${only} `))
+
+/** The value of a side, from a process that does nothing else. */
+const valueOf = async (work: Work, side: "ours" | "peer"): Promise<number> => {
+  const own = ["--one", work.name, "--side", side, ...values.small ? ["--small"] : []]
+  const { stdout } = await promisify(childProcess.execFile)(process.execPath, [import.meta.filename, ...own])
+  // TestClock may have written a warning before it
+  return Number(stdout.trimEnd().split("\n").at(-1))
+}
+
+const measureOne = async (name: string): Promise<number> => {
+  const work = works.find((work) => work.name === name)!
+  const { count, measure } = values.side === "peer" ? work.peer : work.ours
+  say(String(await measure(values.small ? count / 100 : count)))
+  return 0
+}
+
+const main = async (): Promise<number> => {
+  if (values.one !== undefined) return measureOne(values.one)
+  const rounds = Number(values.rounds)
+  if (!Number.isInteger(rounds) || rounds < 1) {
+    process.stderr.write("--rounds takes a whole number from 1 on\n")
+    return 2
+  }
+  const wanted = works.filter(isWanted)
+  if (wanted.length === 0) {
+    process.stderr.write(`--only is one of ${works.map(({ name }) => name).join(", ")}\n`)
+    return 2
+  }
+  if (!values.json) {
+    say(`${os.cpus().length} × ${os.cpus()[0]?.model.trim()}, ${os.type()} ${os.release()}, Node ${process.version}`)
+    say(`${rounds} rounds; load before: ${os.loadavg()[0]!.toFixed(2)}\n`)
+    say(line())
+  }
+  for (const work of wanted) {
+    const [mine, theirs]: readonly [Array<number>, Array<number>] = [[], []]
+    for (let round = 0; round < rounds; round++) {
+      mine.push(await valueOf(work, "ours"))
+      theirs.push(await valueOf(work, "peer"))
+    }
+    const found = row(work, mine, theirs)
+    say(values.json ? JSON.stringify(found) : line(found))
+  }
+  return 0
+}
+
+process.exit(await main())
