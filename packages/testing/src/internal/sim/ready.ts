@@ -37,4 +37,8 @@ export class Ready {
   }
 }
 
-const empty = (length: number): Array<Task | undefined> => new Array<undefined>(length).fill(undefined)
+const empty = (length: number): Array<Task | undefined> => {
+  const tasks: Array<Task | undefined> = []
+  for (let index = 0; index < length; index++) tasks.push(undefined)
+  return tasks
+}
