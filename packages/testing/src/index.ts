@@ -1,5 +1,6 @@
 export * as Conformance from "./Conformance.ts"
 export * as Memory from "./Memory.ts"
+export * as Script from "./Script.ts"
 export * as Sim from "./Sim.ts"
 export * as SimNetwork from "./SimNetwork.ts"
 export * as World from "./World.ts"
