@@ -19,8 +19,9 @@ interface Side {
   readonly count: number
 }
 
-interface Work extends Compared {
-  readonly ours: Side
+/** What is compared with one peer, each ours under the name of its row. */
+interface Work extends Omit<Compared, "name"> {
+  readonly ours: Readonly<Record<string, Side>>
   readonly peer: Side
 }
 
@@ -107,30 +108,30 @@ const nanosPerEvent = (pending: number) => (events: number): number => {
 
 // --- the rows --------------------------------------------------------------------------------------------------------
 
+const byTrace = (name: string, count: number, measure: (trace: Trace) => Side["measure"]) =>
+  Object.fromEntries(traces.map((trace) => [`${name} ${trace}`, { measure: measure(trace), count }]))
+
 const works: ReadonlyArray<Work> = [
-  ...traces.map((trace): Work => ({
-    name: `sim sleep ${trace}`,
+  {
+    ours: byTrace("sim sleep", 100_000, sleepSimulated),
+    peer: { measure: sleepTestClock, count: 100_000 },
     peerName: "TestClock",
     unit: "fiber/s",
-    better: "more",
-    ours: { measure: sleepSimulated(trace), count: 100_000 },
-    peer: { measure: sleepTestClock, count: 100_000 }
-  })),
-  ...traces.map((trace): Work => ({
-    name: `sim runs ${trace}`,
+    better: "more"
+  },
+  {
+    ours: byTrace("sim runs", 20_000, runsSimulated),
+    peer: { measure: runsTestClock, count: 2000 },
     peerName: "TestClock",
     unit: "run/s",
-    better: "more",
-    ours: { measure: runsSimulated(trace), count: 20_000 },
-    peer: { measure: runsTestClock, count: 2000 }
-  })),
+    better: "more"
+  },
   {
-    name: "sim heap",
+    ours: { "sim heap": { measure: nanosPerEvent(1_000_000), count: 1_000_000 } },
+    peer: { measure: nanosPerEvent(1000), count: 1_000_000 },
     peerName: "1000 pending",
     unit: "ns/event",
-    better: "less",
-    ours: { measure: nanosPerEvent(1_000_000), count: 1_000_000 },
-    peer: { measure: nanosPerEvent(1000), count: 1_000_000 }
+    better: "less"
   }
 ]
 
@@ -149,22 +150,33 @@ const say = (text: string): void => {
   process.stdout.write(`${text}\n`)
 }
 
-const isWanted = ({ name }: Work): boolean =>
+const isWanted = (name: string): boolean =>
   values.only === undefined || values.only.some((only) => name === only || name.startsWith(`${only} `))
 
-/** The value of a side, from a process that does nothing else. */
-const valueOf = async (work: Work, side: "ours" | "peer"): Promise<number> => {
-  const own = ["--one", work.name, "--side", side, ...values.small ? ["--small"] : []]
+/** The value of the row's own side or of its peer, from a process that does nothing else. */
+const valueOf = async (name: string, side: "ours" | "peer"): Promise<number> => {
+  const own = ["--one", name, "--side", side, ...values.small ? ["--small"] : []]
   const { stdout } = await promisify(childProcess.execFile)(process.execPath, [import.meta.filename, ...own])
   // TestClock may have written a warning before it
   return Number(stdout.trimEnd().split("\n").at(-1))
 }
 
 const measureOne = async (name: string): Promise<number> => {
-  const work = works.find((work) => work.name === name)!
-  const { count, measure } = values.side === "peer" ? work.peer : work.ours
+  const work = works.find(({ ours }) => name in ours)!
+  const { count, measure } = values.side === "peer" ? work.peer : work.ours[name]!
   say(String(await measure(values.small ? count / 100 : count)))
   return 0
+}
+
+/** The rows of those names, which have one peer. */
+const measure = async (work: Work, names: ReadonlyArray<string>, rounds: number) => {
+  const theirs: Array<number> = []
+  const ours = new Map(names.map((name) => [name, [] as Array<number>]))
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, values] of ours) values.push(await valueOf(name, "ours"))
+    theirs.push(await valueOf(names[0]!, "peer"))
+  }
+  return names.map((name) => row({ ...work, name }, ours.get(name)!, theirs))
 }
 
 const main = async (): Promise<number> => {
@@ -174,9 +186,9 @@ const main = async (): Promise<number> => {
     process.stderr.write("--rounds takes a whole number from 1 on\n")
     return 2
   }
-  const wanted = works.filter(isWanted)
-  if (wanted.length === 0) {
-    process.stderr.write(`--only is one of ${works.map(({ name }) => name).join(", ")}\n`)
+  const names = works.flatMap(({ ours }) => Object.keys(ours))
+  if (!names.some(isWanted)) {
+    process.stderr.write(`--only is one of ${names.join(", ")}\n`)
     return 2
   }
   if (!values.json) {
@@ -184,14 +196,10 @@ const main = async (): Promise<number> => {
     say(`${rounds} rounds; load before: ${os.loadavg()[0]!.toFixed(2)}\n`)
     say(line())
   }
-  for (const work of wanted) {
-    const [mine, theirs]: readonly [Array<number>, Array<number>] = [[], []]
-    for (let round = 0; round < rounds; round++) {
-      mine.push(await valueOf(work, "ours"))
-      theirs.push(await valueOf(work, "peer"))
-    }
-    const found = row(work, mine, theirs)
-    say(values.json ? JSON.stringify(found) : line(found))
+  for (const work of works) {
+    const wanted = Object.keys(work.ours).filter(isWanted)
+    if (wanted.length === 0) continue
+    for (const found of await measure(work, wanted, rounds)) say(values.json ? JSON.stringify(found) : line(found))
   }
   return 0
 }
