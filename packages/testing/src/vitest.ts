@@ -122,7 +122,7 @@ const programOf = (title: string, body: Body, site: string | undefined): Program
 type Register = (title: string, options: EffectVitest.TestOptions, test: () => void | Promise<void>) => void
 
 const makeTest = (register: Register): Test => (title: string, body: Body, options: Options = {}) => {
-  const { host = false, test = {}, ...rest } = options
+  const { host = false, test = {}, ...rest } = { imports: options.host !== true, ...options }
   const site = new Error().stack?.split("\n")[2]?.trim()
   const runOptions = { ...rest, seed: seedOfEnvironment() ?? options.seed ?? Sim.seedOf(title) }
   register(title, test, () => {

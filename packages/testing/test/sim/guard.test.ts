@@ -1,8 +1,8 @@
 import { Sim } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, DateTime, Effect, Exit, Hash } from "effect"
-import nodeCrypto from "node:crypto"
-import nodeTimers from "node:timers"
+import nodeCrypto, { randomUUID } from "node:crypto"
+import nodeTimers, { setTimeout as importedTimeout } from "node:timers"
 
 /** All that the guard may put something in place of. */
 const places = () => {
@@ -12,6 +12,7 @@ const places = () => {
     ["Math", Math],
     ["performance", performance],
     ["crypto", Object.getPrototypeOf(crypto)],
+    ["AbortSignal", AbortSignal],
     ["process", process],
     ["process.hrtime", process.hrtime],
     ["node:crypto", nodeCrypto],
@@ -51,6 +52,7 @@ const ask: Readonly<Record<string, () => unknown>> = {
   randomInt: () => nodeCrypto.randomInt(10, 2_000_000),
   randomUUID: () => nodeCrypto.randomUUID(),
   randomFillSync: () => nodeCrypto.randomFillSync(new Uint8Array(4)),
+  "AbortSignal.timeout": () => AbortSignal.timeout(1000).aborted,
   "node:timers": () => nodeTimers.setTimeout(() => undefined, 1)
 }
 
@@ -130,6 +132,26 @@ describe("redirect", () => {
       "2500 late",
       "3000 beat"
     ])
+  })
+
+  it("aborts after a time that is virtual", () => {
+    const report = Sim.run(Effect.callback<unknown>((resume) => {
+      const signal = AbortSignal.timeout(60_000)
+      signal.addEventListener("abort", () => resume(Effect.succeed([performance.now(), signal.reason.name])))
+    }))
+    assert.deepStrictEqual(report.exit, Exit.succeed([60_000, "TimeoutError"]))
+  })
+
+  it("reaches what was imported by name, where it is told to, and only for the run", () => {
+    const [uuid, later] = [randomUUID, importedTimeout]
+    const asking = Effect.callback<string>((resume) => {
+      importedTimeout(() => resume(Effect.succeed(randomUUID())), 1000)
+    })
+    const [one, two] = [0, 0].map(() => Sim.run(asking, { imports: true }))
+    assert.deepStrictEqual(one!.exit, two!.exit)
+    assert.strictEqual(one!.ended, "done")
+    assert.strictEqual(randomUUID, uuid)
+    assert.strictEqual(importedTimeout, later)
   })
 
   it("keeps a fiber inside that was started with the default services", () => {

@@ -10,6 +10,8 @@ export interface Explorer {
   readonly pick: (n: number, choice: number) => number
   /** Whether the fiber lets others go first, here. */
   readonly preempt: (fiber: Fiber.Fiber<unknown, unknown>) => boolean
+  /** What an entity draws, from 0 up to and without 1, in place of `drawn`. */
+  readonly draw: (entity: string, drawn: number) => number
 }
 
 export class Choices {
@@ -41,15 +43,22 @@ export class Choices {
     if (luck === undefined) {
       const hash = new Hash(this.seed[0], this.seed[1])
       hash.text(entity)
-      luck = new Luck(this, hash.words())
+      luck = new Luck(this, entity, hash.words())
       this.streams.set(entity, luck)
     }
     return luck
   }
 
-  drawn(word: number): void {
+  /** Whether the fiber lets others go first, before it has to. */
+  preempt(fiber: Fiber.Fiber<unknown, unknown>): boolean {
+    return this.explorer !== undefined && this.explorer.preempt(fiber)
+  }
+
+  drawn(entity: string, value: number): number {
     this.draws++
-    if (this.trace !== undefined) this.trace.add(word)
+    const drawn = this.explorer === undefined ? value : this.explorer.draw(entity, value)
+    if (this.trace !== undefined) this.trace.add(drawn * 0x100000000)
+    return drawn
   }
 }
 
@@ -60,9 +69,11 @@ class Luck implements Sim.Luck {
   private c = 0x6a09e667
   private counter = 1
   private readonly choices: Choices
+  private readonly entity: string
 
-  constructor(choices: Choices, [a, b]: readonly [number, number]) {
+  constructor(choices: Choices, entity: string, [a, b]: readonly [number, number]) {
     this.choices = choices
+    this.entity = entity
     this.a = a
     this.b = b
     for (let warmUp = 0; warmUp < 12; warmUp++) this.step()
@@ -71,8 +82,7 @@ class Luck implements Sim.Luck {
   next(): number {
     const high = this.step() >>> 6
     const low = this.step() >>> 5
-    this.choices.drawn(high)
-    return (high * 0x8000000 + low) / 0x20000000000000
+    return this.choices.drawn(this.entity, (high * 0x8000000 + low) / 0x20000000000000)
   }
 
   below(n: number): number {

@@ -6,7 +6,11 @@ import type { Entry } from "./heap.ts"
 import type { Run } from "./run.ts"
 import { fill, uuid } from "./services.ts"
 
-export type Mode = "redirect" | "throw" | "off"
+export interface Guard {
+  readonly mode: "redirect" | "throw" | "off"
+  /** Whether what was imported by name from Node's modules is guarded too. */
+  readonly imports: boolean
+}
 
 let active: Run | undefined
 
@@ -112,6 +116,14 @@ const clear = (real: (handle: unknown) => void) => (handle: any) => {
   else real(handle)
 }
 
+const abortAfter = (millis: number): unknown => {
+  const { AbortController, DOMException } = host
+  const controller = new AbortController()
+  const reason = new DOMException("The operation was aborted due to timeout", "TimeoutError")
+  active!.at(active!.now() + millis * 1000, () => controller.abort(reason))
+  return controller.signal
+}
+
 const hrtime = (): readonly [number, number] => {
   const micros = active!.now()
   return [Math.floor(micros / 1_000_000), (micros % 1_000_000) * 1000]
@@ -155,12 +167,14 @@ const findPlaces = (): ReadonlyArray<Place> => {
     if (holder == null || Object.getOwnPropertyDescriptor(holder, key)!.writable !== true) return
     found.push({ holder, key, redirect, refuse, saved: undefined })
   }
-  const { crypto, performance, process } = host
+  const { AbortSignal, crypto, performance, process, Temporal } = host
   put("Date", host, "Date", SimulatedDate, RefusedDate)
   put("Date.now", RealDate, "now", now)
   put("Math.random", Math, "random", () => luck().next())
   putTimers(put, host)
   put("queueMicrotask", host, "queueMicrotask", (call: () => void) => void soon(call, []))
+  if (AbortSignal !== undefined) put("AbortSignal.timeout", AbortSignal, "timeout", abortAfter)
+  if (Temporal !== undefined) putTemporal(put, Temporal)
   if (performance !== undefined) put("performance.now", performance, "now", () => active!.now() / 1000)
   if (crypto !== undefined) {
     put("crypto.getRandomValues", crypto, "getRandomValues", (view: ArrayBufferView) => fill(luck(), view))
@@ -200,8 +214,22 @@ const putTimers = (put: Put, root: any) => {
   }
 }
 
+/** Each of them, from the instant it is. */
+const putTemporal = (put: Put, { Instant, Now }: any) => {
+  const instant = () => Instant.fromEpochMilliseconds(now())
+  const zoned = (zone = Now.timeZoneId()) => instant().toZonedDateTimeISO(zone)
+  const redirects: Readonly<Record<string, unknown>> = {
+    instant,
+    zonedDateTimeISO: zoned,
+    plainDateTimeISO: (zone?: unknown) => zoned(zone).toPlainDateTime(),
+    plainDateISO: (zone?: unknown) => zoned(zone).toPlainDate(),
+    plainTimeISO: (zone?: unknown) => zoned(zone).toPlainTime()
+  }
+  for (const [key, redirect] of Object.entries(redirects)) put(`Temporal.Now.${key}`, Now, key, redirect)
+}
+
 /** Does it while the run answers for the host. */
-export const during = <A>(run: Run, mode: Mode, body: () => A): A => {
+export const during = <A>(run: Run, { imports, mode }: Guard, body: () => A): A => {
   active = run
   byReference.install()
   if (mode !== "off") places ??= findPlaces()
@@ -210,6 +238,7 @@ export const during = <A>(run: Run, mode: Mode, body: () => A): A => {
     place.saved = place.holder[place.key]
     place.holder[place.key] = mode === "throw" ? place.refuse : place.redirect
   }
+  if (imports) syncImports()
   try {
     return body()
   } finally {
@@ -217,7 +246,11 @@ export const during = <A>(run: Run, mode: Mode, body: () => A): A => {
       const place = patched[index]!
       place.holder[place.key] = place.saved
     }
+    if (imports) syncImports()
     byReference.restore()
     active = undefined
   }
 }
+
+/** Imports by name have the values that Node's modules had when they were last told to look. */
+const syncImports = (): void => host["process"]?.getBuiltinModule?.("node:module").syncBuiltinESMExports()

@@ -6,7 +6,7 @@ import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
 import type * as Sim from "../../Sim.ts"
-import { Choices } from "./choices.ts"
+import { Choices, type Explorer } from "./choices.ts"
 import { type AnyFiber, Fibers, type Live } from "./fibers.ts"
 import { Hash } from "./hash.ts"
 import { Entry, Heap } from "./heap.ts"
@@ -64,12 +64,12 @@ export class Run implements Sim.Engine, Scheduler.Scheduler, Scheduler.Scheduler
   private current: AnyFiber | undefined
   private currentNumber = 0
 
-  constructor(settings: Settings) {
+  constructor(settings: Settings, explorer?: Explorer) {
     this.settings = settings
     this.maxSteps = settings.maxSteps
     this.maxMicros = settings.maxMicros
     this.hash = settings.trace === "off" ? undefined : new Hash()
-    this.choices = new Choices(settings.seed, this.hash)
+    this.choices = new Choices(settings.seed, this.hash, explorer)
   }
 
   // --- what the simulated world asks ---------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ export class Run implements Sim.Engine, Scheduler.Scheduler, Scheduler.Scheduler
     // The host woke it, outside of a turn of this run: it comes in by the queue, and goes on in the next turn.
     if (!this.pumping) return true
     if (fiber !== this.current) this.goesOn(fiber)
-    if (this.choices.explorer?.preempt(fiber) === true) return true
+    if (this.choices.preempt(fiber)) return true
     if (fiber.currentOpCount < fiber.cache.maxOpsBeforeYield) return false
     this.stepsOfInstant += stepsOfForcedYield
     return true
@@ -251,9 +251,15 @@ export class Run implements Sim.Engine, Scheduler.Scheduler, Scheduler.Scheduler
   leftovers(): ReadonlyArray<string> {
     return [
       ...this.checks.flatMap(([name, f]) => f().map((line) => `${name}: ${line}`)),
-      ...this.fibers.alive().map((live) => `fiber: ${describe(live)}`),
+      ...this.liveFibers(),
       ...Array.from(this.external.values(), (what) => `external work: ${what}`)
     ]
+  }
+
+  private liveFibers(): ReadonlyArray<string> {
+    const alive = this.fibers.alive()
+    const lines = alive.slice(0, 20).map((live) => `fiber: ${describe(live)}`)
+    return alive.length > 20 ? [...lines, `fiber: and ${alive.length - 20} more`] : lines
   }
 
   /** Lets what is ready at this instant have its turn, since the program ended in the middle of it. */
