@@ -569,7 +569,7 @@ describe("UDP", () => {
   it("takes a peer with port 0, to whom everything is lost", async () => {
     const a = datagrams()
     const local = ok(a.handle.setPeer(address("127.0.0.1:0"), "discard"))
-    assert.strictEqual(portOf(local), portOf(a.local))
+    assert.isTrue(SocketAddress.same(local, address(`127.0.0.1:${portOf(a.local)}`)))
     a.handle.sendTo(text("x"), undefined)
     assert.isUndefined((await a.sink.wait("sent")).result)
     assert.isTrue(SocketAddress.same(ok(a.handle.setPeer(address("127.0.0.1:0"), "keep")), local))

@@ -21,6 +21,9 @@ const lookup = (
 /** How often another port is tried where somebody took the one that was learned. */
 const portTries = 16
 
+/** In place of a peer's port 0. */
+const discardPort = 9
+
 interface Sending {
   readonly bytes: Uint8Array
   readonly to: Address | undefined
@@ -110,7 +113,7 @@ export class DatagramHandle implements Provider.Handle {
       const failure = this.renew(socket)
       if (failure !== undefined) return failure
     }
-    this.address = this.connected ? addressOf(this.socket!) : this.bound
+    if (peer === undefined) this.address = this.bound
     return this.address!
   }
 
@@ -316,9 +319,11 @@ export class DatagramHandle implements Provider.Handle {
 
   private connectTo(socket: Owned, peer: Address | undefined): void {
     const inet = peer as NetAddress.InetAddress | undefined
-    if (inet === undefined || inet.port === 0) return
-    socket.connectSync(inet.port, hostOf(inet))
+    if (inet === undefined) return
+    // Node refuses port 0. Any other one of that host keeps the rest away as well; nothing is sent there.
+    socket.connectSync(inet.port === 0 ? discardPort : inet.port, hostOf(inet))
     this.connected = true
+    this.address = addressOf(socket)
   }
 
   /** Where the kernel cannot have the peer back, datagrams go to it one by one, and core drops those of others. */

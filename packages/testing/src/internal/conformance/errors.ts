@@ -223,6 +223,7 @@ const e07 = [
     const address = yield* F.local(family)
     yield* Winsock.WSAConnect(s, address)
     yield* F.equal("getpeername", yield* Winsock.getpeername(s), address)
+    yield* F.equal("own host", SocketAddress.sameHost(yield* Winsock.getsockname(s), address), true)
     yield* F.equal("bytes taken by send", yield* Winsock.send(s, F.text("x")), 1)
     const peer = yield* F.bound(family, "datagram")
     yield* Winsock.WSAConnect(s, peer.address)
