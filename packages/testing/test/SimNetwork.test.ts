@@ -1,4 +1,4 @@
-import { Winsock } from "@effect-winsock/core"
+import { type SocketAddress, Winsock } from "@effect-winsock/core"
 import { Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Duration, Effect, Exit, Fiber } from "effect"
@@ -42,6 +42,17 @@ const ask = (net: SimNetwork.Network, what: string) =>
     yield* Winsock.send(s, bytes(what))
     return text(yield* Winsock.recv(s))
   }).pipe(Effect.scoped)
+
+/** A listener, and a client that waits to be accepted. */
+const called = (options: Winsock.SocketOptions, address: SocketAddress.Input) =>
+  Effect.gen(function*() {
+    const listener = yield* Winsock.socket(options)
+    yield* Winsock.bind(listener, address)
+    yield* Winsock.listen(listener)
+    const client = yield* Winsock.socket(options)
+    yield* Winsock.connect(client, address)
+    return { listener, client }
+  })
 
 describe("SimNetwork", () => {
   it("runs the same program on several hosts", () => {
@@ -149,6 +160,36 @@ describe("SimNetwork", () => {
     }))
     assert.isTrue(report.leftovers.some((line) => line.includes("socket 1 of client")), report.leftovers.join("\n"))
     assert.isTrue(report.leftovers.some((line) => line.includes("server")), report.leftovers.join("\n"))
+  })
+
+  it("A08: what has arrived before the first receive is received in one piece", () => {
+    const { value } = outcome(
+      Effect.gen(function*() {
+        const { client, listener } = yield* called(stream, "127.0.0.1:7")
+        for (const part of ["one ", "two ", "three"]) yield* Winsock.send(client, bytes(part))
+        yield* Effect.sleep("1 second")
+        const { socket } = yield* Winsock.accept(listener)
+        return text(yield* Winsock.recv(socket))
+      }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
+    )
+    assert.strictEqual(value, "one two three")
+  })
+
+  it("A08, R21: a Unix-domain stream knows at once that its peer has closed, and still gives what had come", () => {
+    const { value } = outcome(
+      Effect.gen(function*() {
+        const { client, listener } = yield* called({ family: "Unix", type: "stream" }, "unix:/run/peer")
+        const { socket } = yield* Winsock.accept(listener)
+        yield* Winsock.send(socket, bytes("last words"))
+        yield* Winsock.closesocket(socket)
+        yield* Effect.sleep("1 second")
+        const first = yield* Effect.flip(Winsock.send(client, bytes("x")))
+        const words = text(yield* Winsock.recv(client))
+        const then = yield* Effect.flip(Winsock.recv(client))
+        return [first._tag, words, then._tag]
+      }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
+    )
+    assert.deepStrictEqual(value, ["WSAECONNABORTED", "last words", "WSAECONNABORTED"])
   })
 
   it("the same seed gives the same run, to the last event", () => {

@@ -17,10 +17,32 @@ const nobody: Ear = { eager: () => false, arrived: nothing, wake: nothing, taken
 
 const notSocket = Provider.failure("WSAENOTSOCK")
 const notSupported = Provider.failure("WSAEOPNOTSUPP")
+const hungUp = Provider.failure("WSAECONNABORTED")
 const anyPort: Provider.BindOptions = { reuse: false, v6Only: true }
 
 /** How much of what waits is given at once. */
 const pieceBytes = 64 * 1024
+
+/** What one receive of a system would give: how the bytes have come makes no difference, unless there is no room for all. */
+const takeFrom = (inbox: Array<Uint8Array>, most: number): Uint8Array => {
+  const first = inbox[0]!
+  if (first.length > most) {
+    inbox[0] = first.subarray(most)
+    return first.subarray(0, most)
+  }
+  let count = 1
+  let size = first.length
+  while (count < inbox.length && size + inbox[count]!.length <= most) size += inbox[count++]!.length
+  const taken = inbox.splice(0, count)
+  if (count === 1) return first
+  const joined = new Uint8Array(size)
+  let offset = 0
+  for (const piece of taken) {
+    joined.set(piece, offset)
+    offset += piece.length
+  }
+  return joined
+}
 
 export class StreamHandle implements Provider.Handle, Ear {
   readonly host: Host
@@ -289,6 +311,12 @@ export class StreamHandle implements Provider.Handle, Ear {
     if (end.shut) return Provider.failure("WSAESHUTDOWN")
     if (end.lent !== undefined) return Provider.failure("WSAEWOULDBLOCK")
     if (bytes.length === 0) return 0
+    // Nothing of a Unix-domain stream is ever on its way, so it is known at once that the peer has closed its end.
+    if (this.kind.family === "Unix" && end.peer.gone && !end.over) {
+      this.opened = true
+      end.fail(hungUp)
+      return hungUp
+    }
     // Nobody is there any more: the bytes vanish, and what comes back is a reset. What had arrived comes before it.
     if (end.over) {
       this.opened = true
@@ -432,10 +460,7 @@ export class StreamHandle implements Provider.Handle, Ear {
   private tell(end: End): void {
     if (this.told === "broken") return
     if (this.credit > 0 && end.inbox.length > 0) {
-      const chunk = end.inbox[0]!
-      const piece = chunk.subarray(0, Math.min(pieceBytes, this.credit))
-      if (piece.length === chunk.length) end.inbox.shift()
-      else end.inbox[0] = chunk.subarray(piece.length)
+      const piece = takeFrom(end.inbox, Math.min(pieceBytes, this.credit))
       end.took(piece.length)
       this.wake()
       return this.give(piece)
