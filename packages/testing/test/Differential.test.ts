@@ -1,20 +1,9 @@
-import { Provider, Winsock } from "@effect-winsock/core"
-import { Memory } from "@effect-winsock/testing"
+import { Provider } from "@effect-winsock/core"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
-import { compare, printDifference } from "./differential/compare.ts"
-import type { World } from "./differential/interpreter.ts"
-import { generate, print, type Program } from "./differential/program.ts"
+import { compare, type Difference, printDifference } from "./differential/compare.ts"
+import { generate, print, type Program, type Step } from "./differential/program.ts"
 import { smallest } from "./differential/shrink.ts"
-
-const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
-
-const memory = (name: string, bend: (provider: Provider.Provider) => Provider.Provider): World => ({
-  name,
-  layer: Layer.unwrap(Effect.sync(() => Winsock.layer(bend(Memory.make().provider)))),
-  path: (number) => `/differential/${number}`,
-  settle: () => Effect.repeat(turn, { times: 5 })
-})
+import { run, simulate, simulated } from "./differential/simulated.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Providers that lie
@@ -50,56 +39,123 @@ const lies: { readonly [what: string]: Lie } = {
   })
 }
 
-const truth = memory("truth", (provider) => provider)
+const allOps: ReadonlyArray<Step["op"]> = [
+  "socket",
+  "bind",
+  "listen",
+  "connect",
+  "WSAConnectByList",
+  "attempt",
+  "connectResult",
+  "accept",
+  "send",
+  "sendto",
+  "recv",
+  "recvfrom",
+  "transfer",
+  "shutdown",
+  "closesocket",
+  "setsockopt",
+  "linger",
+  "patience",
+  "nonBlocking",
+  "select",
+  "WSAEventSelect",
+  "WSAAsyncSelect",
+  "WSAEnumNetworkEvents",
+  "interrupt"
+]
 
-/** The first program of some that shows a difference, made as small as it can be. */
-const find = (world: World) =>
-  Effect.gen(function*() {
-    for (let seed = 1; seed <= 200; seed++) {
-      const { difference } = yield* compare(generate(seed), truth, world, [])
-      if (difference !== undefined) {
-        return yield* smallest(difference, (program) => compare(program, truth, world, []))
-      }
-    }
-    return undefined
-  })
+/** The first words of what calls end with. */
+const expectedEnds: ReadonlyArray<string> = [
+  "ok",
+  "waits",
+  "interrupted",
+  "connected",
+  "accepted",
+  "sent",
+  "300000",
+  "WSAEADDRINUSE",
+  "WSAEADDRNOTAVAIL",
+  "WSAEAFNOSUPPORT",
+  "WSAECONNABORTED",
+  "WSAECONNREFUSED",
+  "WSAECONNRESET",
+  "WSAEFAULT",
+  "WSAEINVAL",
+  "WSAEISCONN",
+  "WSAEMSGSIZE,",
+  "WSAENOPROTOOPT",
+  "WSAENOTCONN",
+  "WSAENOTSOCK",
+  "WSAEOPNOTSUPP",
+  "WSAESHUTDOWN",
+  "WSAETIMEDOUT",
+  "WSAEWOULDBLOCK",
+  "WSATRY_AGAIN"
+]
+
+const truth = simulated("truth")
+
+/** The first program of some that shows the lie, made as small as it can be. */
+const find = (lie: Lie): Difference | undefined => {
+  const differ = (program: Program) => compare(program, truth, simulated("lie", lying(lie)), [])
+  for (let seed = 1; seed <= 200; seed++) {
+    const program = generate(seed)
+    const { difference } = run(program, differ(program))
+    if (difference !== undefined) return run(program, smallest(difference, differ))
+  }
+  return undefined
+}
 
 describe("differential runs", () => {
   for (const [what, lie] of Object.entries(lies)) {
-    it.live(`catch that ${what}, and show it in at most 6 steps`, () =>
-      Effect.gen(function*() {
-        const difference = yield* find(memory("lie", lying(lie)))
-        if (difference === undefined) return assert.fail("nobody noticed")
-        assert.isAtMost(difference.program.length, 6, printDifference(difference))
-        // What was found is shown whole: the program, the step, and what each world said.
-        const text = printDifference(difference)
-        assert.include(text, print(difference.program))
-        assert.include(text, `they part at ${difference.step}`)
-        for (const { first, second } of difference.parts) {
-          assert.include(text, `truth  ${first}`)
-          assert.include(text, `lie    ${second}`)
-        }
-        // Without any one of its steps nothing is left of it.
-        for (let i = 0; i < difference.program.length; i++) {
-          const fewer: Program = difference.program.toSpliced(i, 1)
-          assert.isUndefined((yield* compare(fewer, truth, memory("lie", lying(lie)), [])).difference, print(fewer))
-        }
-      }))
+    it(`catch that ${what}, and show it in at most 6 steps`, () => {
+      const difference = find(lie)
+      if (difference === undefined) return assert.fail("nobody noticed")
+      const { parts, program, step } = difference
+      // What was found is shown whole: the program, the step, and what each world said.
+      const text = printDifference(difference)
+      assert.isAtMost(program.length, 6, text)
+      assert.include(text, `${print(program)}\nthey part at ${step}\n`)
+      assert.isNotEmpty(parts)
+      for (const { first, second } of parts) assert.include(text, `truth  ${first}\n    lie    ${second}`)
+      // Without any one of its steps nothing is left of it.
+      for (let i = 0; i < program.length; i++) {
+        const fewer = program.toSpliced(i, 1)
+        const verdict = run(fewer, compare(fewer, truth, simulated("lie", lying(lie)), []))
+        assert.isUndefined(verdict.difference, print(fewer))
+      }
+    })
   }
 
-  it.live("find nothing between a world and itself", () =>
-    Effect.gen(function*() {
-      for (let seed = 1; seed <= 50; seed++) {
-        const { difference } = yield* compare(generate(seed), truth, memory("again", (provider) => provider), [])
-        if (difference !== undefined) assert.fail(`seed ${seed}\n${printDifference(difference)}`)
-      }
-    }))
+  it("find nothing between a world and itself", () => {
+    for (let seed = 1; seed <= 40; seed++) {
+      const program = generate(seed)
+      assert.deepStrictEqual(simulate(program), simulate(program), print(program))
+      const { difference } = run(program, compare(program, truth, simulated("again"), []))
+      if (difference !== undefined) assert.fail(`seed ${seed}\n${printDifference(difference)}`)
+    }
+  })
+
+  it("show every kind of step, and most of what a call can end with", () => {
+    const ops = new Set<string>()
+    const ends = new Set<string>()
+    for (let seed = 1; seed <= 200; seed++) {
+      const program = generate(seed)
+      for (const { op } of program) ops.add(op)
+      for (const { seen, step } of simulate(program)) ends.add(seen[step]!.split(" ")[0]!)
+    }
+    assert.deepStrictEqual(allOps.filter((op) => !ops.has(op)), [])
+    assert.deepStrictEqual(expectedEnds.filter((end) => !ends.has(end)), [])
+  })
 
   it("have the same program for the same seed, of 5 to 60 steps", () => {
     for (let seed = 1; seed <= 500; seed++) {
-      assert.deepStrictEqual(generate(seed), generate(seed))
-      assert.isAtLeast(generate(seed).length, 5)
-      assert.isAtMost(generate(seed).length, 60)
+      const program = generate(seed)
+      assert.deepStrictEqual(program, generate(seed))
+      assert.isAtLeast(program.length, 5)
+      assert.isAtMost(program.length, 60)
     }
   })
 })

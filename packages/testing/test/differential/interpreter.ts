@@ -28,8 +28,8 @@ export interface World<R = never> {
   readonly layer: Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError, R>
   /** A Unix-domain path that is nobody's before the program. */
   readonly path: (number: number) => string
-  /** Lets everything that is on the way arrive; a world that cannot know when that is asks whether it agrees. */
-  readonly settle: (agrees: Effect.Effect<boolean>) => Effect.Effect<void>
+  /** Lets everything that is on the way arrive; a world that cannot know when that is asks what it has come to. */
+  readonly settle: (judgement: Effect.Effect<Judgement>) => Effect.Effect<void>
 }
 
 /** What could be seen after a step. */
@@ -41,8 +41,16 @@ export interface Entry {
 
 export type Transcript = ReadonlyArray<Entry>
 
-/** Whether a world that follows another has come to agree with it. */
-export type Judge = (index: number, found: Entry) => boolean
+/** Whether a world that follows another has come to agree with it, or to differ as it may. */
+export type Judgement = "agrees" | "excused" | "differs"
+
+/** What a world is held to while it follows another. */
+export interface Judge {
+  /** Asked while the world settles. */
+  readonly judge: (index: number, found: Entry) => Judgement
+  /** Asked once it has settled: `false` ends the run. */
+  readonly conclude: (index: number, found: Entry) => boolean
+}
 
 type Said = () => string
 type Call = Effect.Effect<Said, { readonly _tag: string }, Winsock.Winsock | Scope.Scope>
@@ -74,6 +82,8 @@ class Held {
   closed = false
   nonBlocking = false
   shut = false
+  /** Its receives give up. */
+  hurried = false
   sent = 0
   received = 0
   hash = noHash
@@ -129,6 +139,19 @@ const optionOf: Record<Flag, SocketOption.Settable<boolean>> = {
   SO_KEEPALIVE,
   SO_REUSEADDR,
   TCP_NODELAY
+}
+
+const isConnected = (s: Winsock.Socket): Effect.Effect<boolean> =>
+  Effect.map(tagOf(Winsock.getpeername(s), () => "yes"), (answer) => answer === "yes")
+
+/** Whether each has the name of the other's peer. */
+const facing = (a: Winsock.Socket, b: Winsock.Socket): Effect.Effect<boolean> => {
+  const name = (s: Winsock.Socket) => tagOf(Winsock.getsockname(s), SocketAddress.format)
+  const peer = (s: Winsock.Socket) => tagOf(Winsock.getpeername(s), SocketAddress.format)
+  return Effect.map(
+    Effect.all([name(a), peer(b), peer(a), name(b)]),
+    ([ownA, peerB, peerA, ownB]) => ownA === peerB && peerA === ownB
+  )
 }
 
 class Run {
@@ -325,7 +348,9 @@ class Run {
           })
         )
       case "patience":
-        return done(Winsock.setsockopt(s, SocketOption.SO_RCVTIMEO, step.millis))
+        return done(Winsock.setsockopt(s, SocketOption.SO_RCVTIMEO, step.millis), () => {
+          held.hurried = step.millis > 0
+        })
       case "nonBlocking":
         return done(Winsock.ioctlsocket(s, "FIONBIO", step.on), () => {
           held.nonBlocking = step.on
@@ -406,8 +431,6 @@ class Run {
         return tagOf(Winsock.WSAConnect(s, address), ok)
       case "connectResult":
         return tagOf(Winsock.connectResult(s), ok)
-      case "select":
-        return this.sets(s)
       case "shutdown":
         return tagOf(Winsock.shutdown(s, "send"), ok)
     }
@@ -435,26 +458,33 @@ class Run {
   /** More bytes than any world keeps: so only where somebody takes them, and where nobody else waits for them. */
   private transfer(from: Held, to: Held | undefined, total: number): Call {
     const why = (text: string): Call => Effect.succeed(say(`not made: ${text}`))
-    if (to === undefined) return why("there is no such socket")
-    if (from.nonBlocking || to.nonBlocking || to.shut) return why("one of them would not wait")
+    if (to === undefined || to.closed || from.closed) return why("there is no such socket")
+    if (from.socket.kind.type === "datagram" || to.socket.kind.type === "datagram") return why("they are no streams")
+    if (from.nonBlocking || to.nonBlocking || to.shut || to.hurried) return why("one of them would not wait")
     if (this.waiting.some(({ s }) => this.held.get(s) === to || this.held.get(s) === from)) return why("somebody waits")
+    const unix = from.socket.kind.family === "Unix"
+    // Nobody can say who is at the other end of a Unix-domain stream: so pieces, which any world keeps for whoever it is.
+    const size = unix ? 16_384 : total
     return Effect.gen(function*() {
-      const name = (s: Winsock.Socket) => tagOf(Winsock.getsockname(s), SocketAddress.format)
-      const peer = (s: Winsock.Socket) => tagOf(Winsock.getpeername(s), SocketAddress.format)
-      const facing = from.socket.kind.type === "stream" && (yield* name(from.socket)) === (yield* peer(to.socket)) &&
-        (yield* peer(from.socket)) === (yield* name(to.socket))
-      if (!facing) return say("not made: they are not connected")
-      const sending = yield* Effect.forkChild(Winsock.send(from.socket, from.next(total)), { startImmediately: true })
-      const failed = sending.pollUnsafe()
-      if (failed !== undefined && Exit.isFailure(failed)) return yield* Effect.as(failed, say(""))
+      const connected = unix
+        ? (yield* isConnected(from.socket)) && (yield* isConnected(to.socket))
+        : yield* facing(from.socket, to.socket)
+      if (!connected) return say("not made: they are not connected")
       const before = to.received
-      let ended = false
-      while (!ended && to.received - before < total) {
-        const bytes = yield* Winsock.recv(to.socket, 65_536)
-        to.take(bytes)
-        ended = bytes.length === 0
+      let sent = 0
+      while (sent < total) {
+        const piece = from.next(Math.min(size, total - sent))
+        const sending = yield* Effect.forkChild(Winsock.send(from.socket, piece), { startImmediately: true })
+        const failed = sending.pollUnsafe()
+        if (failed !== undefined && Exit.isFailure(failed)) return yield* Effect.as(failed, say(""))
+        while (to.received - before < sent + piece.length) {
+          const bytes = yield* Winsock.recv(to.socket, 65_536)
+          to.take(bytes)
+          if (bytes.length === 0) return say(`the end after ${to.received - before}`)
+        }
+        sent += yield* Fiber.join(sending)
       }
-      return say(`${yield* Fiber.join(sending)} sent, ${to.received - before} received`)
+      return say(`${sent} sent, ${to.received - before} received`)
     })
   }
 
@@ -499,7 +529,7 @@ class Run {
         : ""
       const unread = yield* tagOf(Winsock.ioctlsocket(s, "FIONREAD"), String)
       const signaled = held.event.signaled ? ", signaled" : ""
-      return `${yield* this.sets(s)}${up}${listens}${error}, ${yield* tagOf(
+      return `${s.kind.family} ${s.kind.type} ${yield* this.sets(s)}${up}${listens}${error}, ${yield* tagOf(
         Winsock.getsockname(s),
         word
       )} to ${yield* tagOf(
@@ -541,11 +571,13 @@ export const play = <R>(program: Program, world: World<R>, judge?: Judge): Effec
       const fiber = yield* Effect.forkScoped(run.call(step), { startImmediately: true })
       run.waiting.push({ key: text, s: step.s, fiber })
       yield* world.settle(
-        judge === undefined ? Effect.succeed(true) : Effect.map(run.observe(text), (entry) => judge(i, entry))
+        judge === undefined
+          ? Effect.succeed("agrees")
+          : Effect.map(run.observe(text), (entry) => judge.judge(i, entry))
       )
       const entry = yield* run.observe(text)
       transcript.push(entry)
-      if (judge?.(i, entry) === false) break
+      if (judge?.conclude(i, entry) === false) break
       run.waiting = run.waiting.filter(({ fiber }) => fiber.pollUnsafe() === undefined)
       // The sockets that are left are known only now.
       if (i === program.length - 1) steps.push(...run.left)

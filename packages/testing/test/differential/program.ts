@@ -36,7 +36,6 @@ export type Probe =
   | "recv"
   | "connect"
   | "connectResult"
-  | "select"
   | "shutdown"
 
 export const events = ["FD_READ", "FD_WRITE", "FD_ACCEPT", "FD_CONNECT", "FD_CLOSE"] as const
@@ -309,7 +308,6 @@ class Writer {
           "recv",
           "connect",
           "connectResult",
-          "select",
           "shutdown"
         ])
       )

@@ -1,0 +1,79 @@
+import { NodeWinsock } from "@effect-winsock/node"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { mkdtempSync, rmSync } from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import { follow, printDifference, type Uses } from "../../testing/test/differential/compare.ts"
+import type { World } from "../../testing/test/differential/interpreter.ts"
+import { generate, type Program } from "../../testing/test/differential/program.ts"
+import { rules } from "../../testing/test/differential/rules.ts"
+import { smallest } from "../../testing/test/differential/shrink.ts"
+import { simulate } from "../../testing/test/differential/simulated.ts"
+
+const runs = Number(process.env["WINSOCK_DIFFERENTIAL_RUNS"] ?? 100)
+const only = process.env["WINSOCK_DIFFERENTIAL_SEED"]
+const seeds = only === undefined ? Array.from({ length: runs }, (_, i) => i + 1) : [Number(only)]
+
+let directory = ""
+let worlds = 0
+
+beforeAll(() => {
+  directory = mkdtempSync(path.join(os.tmpdir(), "winsock-differential-"))
+})
+afterAll(() => {
+  rmSync(directory, { recursive: true })
+})
+
+const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
+
+/** How long it may take until what a program has done can be seen; so much is waited only where worlds differ. */
+const patience = 500
+
+/** Sockets of this machine, over loopback. */
+const live = (): World => {
+  const prefix = path.join(directory, String(worlds++))
+  return {
+    name: "node",
+    layer: NodeWinsock.layer,
+    path: (number) => `${prefix}-${number}`,
+    settle: (judgement) =>
+      Effect.gen(function*() {
+        const deadline = performance.now() + patience
+        for (let excused = 0; performance.now() < deadline;) {
+          yield* turn
+          const come = yield* judgement
+          // What differs by a rule may be on its way to agree.
+          if (come === "agrees" || (come === "excused" && ++excused > 20)) break
+        }
+        // What is not to come has had time to.
+        for (let i = 0; i < 3; i++) yield* turn
+      })
+  }
+}
+
+const differ = (program: Program) => Effect.suspend(() => follow(program, simulate(program), "sim", live(), rules))
+
+describe("differential runs", () => {
+  it.live(
+    `agree with the simulated network, but for what has a rule (${seeds.length} programs)`,
+    () =>
+      Effect.gen(function*() {
+        const uses: Uses = new Map(rules.map(({ name }) => [name, 0]))
+        let steps = 0
+        for (const seed of seeds) {
+          const verdict = yield* differ(generate(seed))
+          steps += verdict.steps
+          for (const [rule, times] of verdict.uses) uses.set(rule, uses.get(rule)! + times)
+          if (verdict.difference !== undefined) {
+            assert.fail(`seed ${seed}\n${printDifference(yield* smallest(verdict.difference, differ))}`)
+          }
+        }
+        const counted = rules.map(({ name, reason }) => `${String(uses.get(name)).padStart(6)}  ${name}: ${reason}`)
+        process.stdout.write(`${seeds.length} programs, ${steps} steps\n${counted.join("\n")}\n`)
+        // A rule that explains nothing has outlived its reason.
+        if (seeds.length >= 1000) assert.deepStrictEqual(rules.filter(({ name }) => uses.get(name) === 0), [])
+      }),
+    900_000
+  )
+})
