@@ -5,7 +5,9 @@
 //   --json        one object a line: name, ours, peer, peerName, ratio, spread, unit
 //   --small       as little work as shows that it runs; the figures say nothing
 //   --one NAME    one value of one side (`--side`), as a number: what the bench starts for each
-import { Sim } from "@effect-winsock/testing"
+import { Winsock } from "@effect-winsock/core"
+import { NodeWinsock } from "@effect-winsock/node"
+import { Memory, Sim, SimNetwork } from "@effect-winsock/testing"
 import { Effect, Fiber, Random, Schedule } from "effect"
 import { TestClock } from "effect/testing"
 import * as childProcess from "node:child_process"
@@ -86,6 +88,111 @@ const runsTestClock = async (count: number): Promise<number> => {
   return count / await seconds(run)
 }
 
+// --- a network -------------------------------------------------------------------------------------------------------
+
+const stream = { family: "IPv4", type: "stream" } as const
+const message = new Uint8Array(100)
+
+/** Sends back what each caller sends, until it ends. */
+const echo = Effect.gen(function*() {
+  const listener = yield* Winsock.socket(stream)
+  yield* Winsock.bind(listener, "0.0.0.0:7")
+  yield* Winsock.listen(listener, 65_535)
+  return yield* Effect.forever(
+    Effect.gen(function*() {
+      const { socket } = yield* Winsock.accept(listener)
+      yield* Effect.forkScoped(
+        Effect.gen(function*() {
+          const buffer = new Uint8Array(4096)
+          for (let got = 1; got > 0;) {
+            got = yield* Winsock.recv(socket, buffer)
+            if (got > 0) yield* Winsock.send(socket, buffer.subarray(0, got))
+          }
+          yield* Winsock.closesocket(socket)
+        }).pipe(Effect.ignore)
+      )
+    })
+  )
+})
+
+const ask = Effect.fnUntraced(function*(address: string, rounds: number) {
+  const s = yield* Winsock.socket(stream)
+  yield* Winsock.connect(s, address)
+  const buffer = new Uint8Array(message.length)
+  for (let round = 0; round < rounds; round++) {
+    yield* Winsock.send(s, message)
+    for (let got = 0; got < message.length;) got += yield* Winsock.recv(s, buffer)
+  }
+}, Effect.scoped)
+
+/** So many clients ask so often that there are so many segments of data in all, both ways. */
+const askers = (clients: number, segments: number, address: string) =>
+  Effect.all(Array.from({ length: clients }, () => ask(address, Math.ceil(segments / clients / 2))), {
+    concurrency: "unbounded",
+    discard: true
+  })
+
+const segmentsSimulated = (clients: number) => (trace: Trace) => async (count: number): Promise<number> => {
+  const program = Effect.gen(function*() {
+    const net = yield* SimNetwork.make({ hosts: { client: {}, server: {} }, link: { latency: "1 millis" } })
+    yield* net.run("server", echo)
+    yield* Effect.provide(askers(clients, count, "10.0.0.2:7"), net.layer("client"))
+  }).pipe(Effect.scoped)
+  const run = () => void Sim.getOrThrow(Sim.run(program, { trace, maxSteps: Infinity }))
+  run()
+  return count / await seconds(run)
+}
+
+const segmentsLive = (clients: number) => async (count: number): Promise<number> => {
+  const program = Effect.gen(function*() {
+    yield* Effect.forkScoped(echo)
+    yield* Effect.yieldNow
+    yield* askers(clients, count, "127.0.0.1:7")
+  }).pipe(Effect.scoped, Effect.provide(NodeWinsock.layer))
+  await Effect.runPromise(program)
+  return count / await seconds(() => Effect.runPromise(program))
+}
+
+/** Refused twice, then connected. */
+const connectAndRetry = Effect.gen(function*() {
+  const listener = yield* Winsock.socket(stream)
+  yield* Winsock.bind(listener, "127.0.0.1:80")
+  yield* Winsock.listen(listener)
+  const s = yield* Winsock.socket(stream)
+  yield* Winsock.connect(s, "127.0.0.1:80").pipe(
+    Effect.retry({ while: ({ _tag }) => _tag === "WSAECONNREFUSED", schedule: Schedule.exponential("100 millis") })
+  )
+}).pipe(Effect.scoped)
+
+const refusals = ["WSAECONNREFUSED", "WSAECONNREFUSED"] as const
+
+const retriesSimulated = (trace: Trace) => async (count: number): Promise<number> => {
+  const one = Effect.flatMap(SimNetwork.SimNetwork, (net) => {
+    net.answer("127.0.0.1:80", refusals)
+    return connectAndRetry
+  }).pipe(Effect.provide(SimNetwork.layer()))
+  const run = (from: number, to: number) => () => {
+    for (let seed = from; seed < to; seed++) Sim.getOrThrow(Sim.run(one, { seed, trace }))
+  }
+  run(count, count * 2)()
+  return count / await seconds(run(0, count))
+}
+
+const retriesTestClock = async (count: number): Promise<number> => {
+  const one = Effect.gen(function*() {
+    const { control, provider } = Memory.make()
+    control.answer("127.0.0.1:80", refusals)
+    const fiber = yield* Effect.forkChild(Effect.provide(connectAndRetry, Winsock.layer(provider)))
+    yield* TestClock.adjust("1 second")
+    yield* Fiber.join(fiber)
+  }).pipe(Effect.provide(TestClock.layer()))
+  const run = async () => {
+    for (let seed = 0; seed < count; seed++) await Effect.runPromise(one)
+  }
+  await run()
+  return count / await seconds(run)
+}
+
 // --- many that are pending -------------------------------------------------------------------------------------------
 
 /** Nanoseconds for an event: one of so many that are pending happens, and another is set. */
@@ -123,6 +230,23 @@ const works: ReadonlyArray<Work> = [
     ours: byTrace("sim runs", 20_000, runsSimulated),
     peer: { measure: runsTestClock, count: 2000 },
     peerName: "TestClock",
+    unit: "run/s",
+    better: "more"
+  },
+  {
+    ours: {
+      ...byTrace("sim segments 100", 200_000, segmentsSimulated(100)),
+      ...byTrace("sim segments 10000", 200_000, segmentsSimulated(10_000))
+    },
+    peer: { measure: segmentsLive(100), count: 20_000 },
+    peerName: "NodeWinsock, 100",
+    unit: "segment/s",
+    better: "more"
+  },
+  {
+    ours: byTrace("sim retries", 5000, retriesSimulated),
+    peer: { measure: retriesTestClock, count: 1000 },
+    peerName: "Memory, TestClock",
     unit: "run/s",
     better: "more"
   },
