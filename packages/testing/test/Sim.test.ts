@@ -182,7 +182,7 @@ describe("the end", () => {
     assert.deepStrictEqual([late.ended, Duration.toMinutes(late.elapsed)], ["time limit", 90])
     assert.deepInclude(reasonOf(late), { _tag: "LimitReached", limit: "time limit", at: 5_400_000_000 })
     const long = Sim.run(heartbeat, { maxSteps: 1000 })
-    assert.deepStrictEqual([long.ended, long.steps], ["step limit", 1001])
+    assert.deepStrictEqual([long.ended, long.steps], ["step limit", 1000])
     assert.deepInclude(reasonOf(long), { _tag: "LimitReached", limit: "step limit" })
     assert.strictEqual(Sim.run(Effect.sleep("90 minutes"), { maxTime: "90 minutes" }).ended, "done")
   })

@@ -52,6 +52,7 @@ const ask: Readonly<Record<string, () => unknown>> = {
   randomInt: () => nodeCrypto.randomInt(10, 2_000_000),
   randomUUID: () => nodeCrypto.randomUUID(),
   randomFillSync: () => nodeCrypto.randomFillSync(new Uint8Array(4)),
+  randomFill: () => nodeCrypto.randomFill(new Uint8Array(4), () => undefined),
   "AbortSignal.timeout": () => AbortSignal.timeout(1000).aborted,
   "node:timers": () => nodeTimers.setTimeout(() => undefined, 1)
 }
@@ -61,7 +62,7 @@ const saidIn = (seed: number, names: ReadonlyArray<string>) =>
   Effect.runSync(Sim.run(Effect.sync(() => names.map((name) => String(ask[name]!()))), { seed }).exit)
 
 describe("redirect", () => {
-  const told = Object.keys(ask).filter((name) => !/^(set|queue|node:|process.nextTick)/.test(name))
+  const told = Object.keys(ask).filter((name) => !/^(set|queue|node:|process.nextTick|randomFill$)/.test(name))
 
   it("answers for the host, by the seed", () => {
     for (const name of told) assert.deepStrictEqual(saidIn(1, [name]), saidIn(1, [name]), name)
@@ -132,6 +133,35 @@ describe("redirect", () => {
       "2500 late",
       "3000 beat"
     ])
+  })
+
+  it("fills what it is told to fill, and makes ids of the form that is asked for", () => {
+    const report = Sim.run(
+      Effect.callback<ReadonlyArray<unknown>>((resume) => {
+        const part = nodeCrypto.randomFillSync(new Uint16Array(8), 2, 3)
+        const whole = nodeCrypto.randomFillSync(new Uint8Array(64))
+        nodeCrypto.randomFill(new Uint8Array(32), (error, bytes) => {
+          resume(Effect.succeed([
+            Array.from(part, (value) => value === 0),
+            new Set(whole).size > 16,
+            [error, new Set(bytes).size > 8],
+            nodeCrypto.randomBytes(5).length,
+            crypto.randomUUID()
+          ]))
+        })
+      })
+    )
+    const [part, ...rest] = Effect.runSync(report.exit)
+    assert.deepStrictEqual(part, [true, true, false, false, false, true, true, true])
+    assert.deepStrictEqual(rest.slice(0, 3), [true, [null, true], 5])
+    assert.match(String(rest[3]), /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/)
+  })
+
+  it.skipIf(!("Temporal" in globalThis))("answers for Temporal", () => {
+    const { Now } = Reflect.get(globalThis, "Temporal")
+    const asking = Effect.sync(() => [String(Now.instant()), String(Now.plainDateISO("UTC"))])
+    const report = Sim.run(Effect.andThen(Effect.sleep("1 day"), asking))
+    assert.deepStrictEqual(report.exit, Exit.succeed(["2026-01-02T00:00:00Z", "2026-01-02"]))
   })
 
   it("aborts after a time that is virtual", () => {

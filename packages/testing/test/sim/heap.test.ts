@@ -22,6 +22,7 @@ describe("Heap", () => {
         } else if (what < 8 && list.length > 0) {
           const [gone] = list.splice(dice.below(list.length), 1)
           heap.cancel(gone!.entry)
+          heap.cancel(gone!.entry)
         } else {
           list = list.sort((a, b) => a.entry.at - b.entry.at || a.order - b.order)
           assert.strictEqual(heap.next(), list[0]?.entry.at ?? Infinity, `seed ${seed}, step ${step}`)

@@ -145,6 +145,16 @@ const randomBytes = (size: number, callback?: (error: null, bytes: Uint8Array) =
   return undefined
 }
 
+type Filled = ArrayBuffer | (ArrayBufferView & { readonly BYTES_PER_ELEMENT?: number })
+
+const randomFill = (filled: Filled, offset = 0, size?: number): Filled => {
+  const view = ArrayBuffer.isView(filled) ? filled : new Uint8Array(filled)
+  const { BYTES_PER_ELEMENT: width = 1, byteLength, byteOffset } = view
+  const bytes = (size ?? byteLength / width - offset) * width
+  fill(luck(), new Uint8Array(view.buffer, byteOffset + offset * width, bytes))
+  return filled
+}
+
 // --- where it is put -------------------------------------------------------------------------------------------------
 
 interface Place {
@@ -193,7 +203,12 @@ const findPlaces = (): ReadonlyArray<Place> => {
     put("randomBytes", nodeCrypto, "randomBytes", randomBytes)
     put("randomInt", nodeCrypto, "randomInt", randomInt)
     put("randomUUID", nodeCrypto, "randomUUID", () => uuid(luck()))
-    put("randomFillSync", nodeCrypto, "randomFillSync", (view: ArrayBufferView) => fill(luck(), view))
+    put("randomUUIDv7", nodeCrypto, "randomUUIDv7", () => uuid(luck(), now()))
+    put("randomFillSync", nodeCrypto, "randomFillSync", randomFill)
+    put("randomFill", nodeCrypto, "randomFill", (view: Filled, ...rest: Array<any>) => {
+      const call = rest.pop()
+      soon(call, [null, randomFill(view, ...rest)])
+    })
   }
   const nodeTimers = builtin("node:timers")
   if (nodeTimers !== undefined) putTimers(put, nodeTimers)
@@ -230,10 +245,9 @@ const putTemporal = (put: Put, { Instant, Now }: any) => {
 
 /** Does it while the run answers for the host. */
 export const during = <A>(run: Run, { imports, mode }: Guard, body: () => A): A => {
+  const patched = mode === "off" ? [] : places ??= findPlaces()
   active = run
   byReference.install()
-  if (mode !== "off") places ??= findPlaces()
-  const patched = mode === "off" ? [] : places!
   for (const place of patched) {
     place.saved = place.holder[place.key]
     place.holder[place.key] = mode === "throw" ? place.refuse : place.redirect

@@ -38,6 +38,7 @@ export class Heap {
   }
 
   cancel(entry: Entry): void {
+    if (entry.task === undefined) return
     entry.task = undefined
     if (!entry.queued) return
     this.calledOff++

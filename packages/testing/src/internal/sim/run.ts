@@ -199,8 +199,10 @@ export class Run implements Sim.Engine, Scheduler.Scheduler, Scheduler.Scheduler
   private drain(): Stop | undefined {
     const { choices, ready } = this
     while (ready.size > 0 && !this.stopped) {
-      if (++this.steps > this.maxSteps) return "step limit"
-      if (++this.stepsOfInstant > this.settings.maxStepsPerInstant) return "livelock"
+      if (this.steps >= this.maxSteps) return "step limit"
+      if (this.stepsOfInstant >= this.settings.maxStepsPerInstant) return "livelock"
+      this.steps++
+      this.stepsOfInstant++
       this.current = undefined
       perform(ready.take(choices.pick(ready.size)))
     }

@@ -60,10 +60,13 @@ const hex = (luck: Sim.Luck, words: number): string => {
   return text
 }
 
-export const uuid = (luck: Sim.Luck): `${string}-${string}-${string}-${string}-${string}` => {
-  const text = hex(luck, 4)
+/** Of random bits alone, or with a time in front of them: of version 4, or 7. */
+export const uuid = (luck: Sim.Luck, millis?: number): `${string}-${string}-${string}-${string}-${string}` => {
+  const random = hex(luck, 4)
+  const text = millis === undefined ? random : millis.toString(16).padStart(12, "0") + random.slice(12)
+  const version = millis === undefined ? 4 : 7
   const variant = "89ab"[Number.parseInt(text[16]!, 16) & 3]
-  return `${text.slice(0, 8)}-${text.slice(8, 12)}-4${text.slice(13, 16)}-${variant}${text.slice(17, 20)}-${
+  return `${text.slice(0, 8)}-${text.slice(8, 12)}-${version}${text.slice(13, 16)}-${variant}${text.slice(17, 20)}-${
     text.slice(20)
   }`
 }
