@@ -46,6 +46,18 @@ describe("a handshake", () => {
     assert.deepStrictEqual(client.last, [3020 * milli, "connected", "established"])
   })
 
+  it("A06: a caller that gives up while its request is on the way has withdrawn it", () => {
+    const here = world({ ...two, conditional: true })
+    const listener = Peer.open(here, "server").listen("10.0.0.2:80")
+    const client = Peer.open(here, "client").connect("10.0.0.2:80")
+    here.engine.run(5 * milli)
+    client.handle.abort(1)
+    here.engine.run(12 * milli)
+    assert.isFalse(listener.callers[0]!.withdrawn())
+    here.engine.run()
+    assert.isTrue(listener.callers[0]!.withdrawn())
+  })
+
   it("E13: fails at once where there is no way, and after a search where nobody has the address", () => {
     const here = world(two)
     const away = Peer.open(here, "client").connect("192.0.2.1:80")

@@ -106,11 +106,15 @@ export class Attempt {
     this.handle.refuse(this, Provider.failure(code))
   }
 
-  /** The caller gives up. Only a request that waits for an answer of the program hears of it. */
+  /** The caller gives up. Only a request that waits for an answer of the program hears of it, once it is there. */
   abandon(): void {
     this.conclude()
     this.note("abandoned")
-    if (this.request?.conditional) this.end.sendReset()
+    if (!this.net.conditional || this.tries === 0 || this.end.out === undefined) return
+    this.end.out.send(0, this.end.flow, {
+      arrive: () => this.request?.callee.fail(wasReset),
+      lost: (why) => this.note("lost", why)
+    })
   }
 
   /** The listener has answered: the connection is there, and its last word goes out. */
