@@ -1,4 +1,5 @@
 export * as Conformance from "./Conformance.ts"
+export * as Fault from "./Fault.ts"
 export * as Memory from "./Memory.ts"
 export * as Script from "./Script.ts"
 export * as Sim from "./Sim.ts"

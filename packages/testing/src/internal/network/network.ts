@@ -277,6 +277,7 @@ export class Network {
       end.fail(failure)
       end.peer.fail(failure)
     }
+    this.engine.note({ kind: "fault", what: code, connections: found.size })
     return found.size
   }
 
