@@ -25,7 +25,7 @@ export default defineConfig({
       WINSOCK_DIFFERENTIAL_RUNS: process.env["WINSOCK_DIFFERENTIAL_RUNS"] ?? (long ? "2000" : "100"),
       WINSOCK_INTERRUPTED_CONNECTS: long ? "10000" : "1000",
       WINSOCK_CANCELLED_CALLS: long ? "3000" : "64",
-      WINSOCK_SIMULATED_SEEDS: long ? "3000" : "100"
+      WINSOCK_SIMULATED_SEEDS: long ? "3000" : "50"
     },
     reporters: reports === undefined
       ? ["default"]

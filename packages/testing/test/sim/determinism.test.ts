@@ -5,7 +5,7 @@ import * as path from "node:path"
 import { promisify } from "node:util"
 import { hashOf, program } from "../utils/fiftyFibers.ts"
 
-const seeds = Number(process.env["WINSOCK_SIMULATED_SEEDS"] ?? 200)
+const seeds = Number(process.env["WINSOCK_SIMULATED_SEEDS"] ?? 50)
 
 /** The hashes of seeds, from a process that does nothing else. */
 const hashesOf = async (from: number, to: number) => {
