@@ -1,4 +1,4 @@
-import { Winsock } from "@effect-winsock/core"
+import type { Winsock } from "@effect-winsock/core"
 import { Sim } from "@effect-winsock/testing"
 import { it as test } from "@effect-winsock/testing/vitest"
 import { type Cause, Effect, type Exit, type Scope } from "effect"
