@@ -1,7 +1,9 @@
 import { Sim } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, DateTime, Effect, Exit, Hash } from "effect"
+import { Console } from "node:console"
 import nodeCrypto, { randomUUID } from "node:crypto"
+import { Writable } from "node:stream"
 import nodeTimers, { setTimeout as importedTimeout } from "node:timers"
 
 /** All that the guard may put something in place of. */
@@ -47,7 +49,6 @@ const ask: Readonly<Record<string, () => unknown>> = {
   setInterval: () => setInterval(() => undefined, 1),
   setImmediate: () => setImmediate(() => undefined),
   queueMicrotask: () => queueMicrotask(() => undefined),
-  "process.nextTick": () => process.nextTick(() => undefined),
   randomBytes: () => nodeCrypto.randomBytes(8),
   randomInt: () => nodeCrypto.randomInt(10, 2_000_000),
   randomUUID: () => nodeCrypto.randomUUID(),
@@ -62,7 +63,7 @@ const saidIn = (seed: number, names: ReadonlyArray<string>) =>
   Effect.runSync(Sim.run(Effect.sync(() => names.map((name) => String(ask[name]!()))), { seed }).exit)
 
 describe("redirect", () => {
-  const told = Object.keys(ask).filter((name) => !/^(set|queue|node:|process.nextTick|randomFill$)/.test(name))
+  const told = Object.keys(ask).filter((name) => !/^(set|queue|node:|randomFill$)/.test(name))
 
   it("answers for the host, by the seed", () => {
     for (const name of told) assert.deepStrictEqual(saidIn(1, [name]), saidIn(1, [name]), name)
@@ -114,7 +115,6 @@ describe("redirect", () => {
       setImmediate(say, "soon")
       clearImmediate(setImmediate(say, "never"))
       queueMicrotask(() => say("micro"))
-      process.nextTick(say, "tick")
       say("now")
       clearTimeout(never)
       setTimeout(() => {
@@ -126,7 +126,6 @@ describe("redirect", () => {
       "0 now",
       "0 soon",
       "0 micro",
-      "0 tick",
       "150 again",
       "1000 beat",
       "2000 beat",
@@ -215,6 +214,27 @@ describe("throw", () => {
       { guard: "throw", start: 0 }
     )
     assert.deepStrictEqual(report.exit, Exit.succeed([5, Hash.hash({}), 1000]))
+  })
+})
+
+describe("console", () => {
+  it("is the host's: what a program writes in a run comes out, whatever the guard", () => {
+    for (const guard of ["redirect", "throw", "off"] as const) {
+      const said: Array<string> = []
+      const lines = new Console({
+        stdout: new Writable({
+          write: (chunk, _, done) => {
+            said.push(String(chunk))
+            done()
+          }
+        })
+      })
+      const report = Sim.run(
+        Effect.repeat(Effect.sync(() => lines.log("line")), { times: 2 }).pipe(Effect.andThen(Effect.sleep(1))),
+        { guard }
+      )
+      assert.deepStrictEqual([report.exit._tag, said], ["Success", ["line\n", "line\n", "line\n"]])
+    }
   })
 })
 

@@ -195,8 +195,8 @@ const findPlaces = (): ReadonlyArray<Place> => {
     put("process.hrtime.bigint", process.hrtime, "bigint", bigint)
     const refuse = Object.assign(refusing("process.hrtime"), { bigint: refusing("process.hrtime.bigint") })
     put("process.hrtime", process, "hrtime", Object.assign(hrtime, { bigint }), refuse)
-    put("process.nextTick", process, "nextTick", (call: () => void, ...given: Array<any>) => void soon(call, given))
   }
+  // process.nextTick stays the host's: its streams use it, and would wait for ever for what a run drops at its end
   const builtin = (name: string) => process?.getBuiltinModule?.(name)
   const nodeCrypto = builtin("node:crypto")
   if (nodeCrypto !== undefined) {
