@@ -175,7 +175,7 @@ export interface LinkOptions {
   readonly duplicate?: number | undefined
   /** How likely a datagram is so late that others overtake it. Default 0. */
   readonly reorder?: number | undefined
-  /** The longest packet. A longer datagram goes in parts, of which each may be lost. Default 1500, 65536 on a loopback. */
+  /** The longest packet. A longer datagram goes in parts, of which each may be lost. Default 1500, and 64 KiB of bytes on a loopback. */
   readonly mtu?: number | undefined
   /** How many bytes of datagrams wait where there is a bandwidth; more are dropped. Default 262144. */
   readonly queue?: number | undefined
@@ -429,7 +429,7 @@ const modelOf = (engine: Engine, options: Options): Model => {
   const model = new Model(engine, {
     profile,
     link,
-    loopback: linkOf(options.loopback ?? {}, { ...plain, latency: 0, mtu: 65_536 }),
+    loopback: linkOf(options.loopback ?? {}, { ...plain, latency: 0, mtu: 65_576 }),
     links,
     callerDataMax: options.callerDataMax ?? 0,
     calleeDataMax: options.calleeDataMax ?? 0,

@@ -171,7 +171,8 @@ export class DatagramHandle implements Provider.Handle {
       return undefined
     }
     if (typeof found === "string") return this.dropped("nobody there")
-    return this.launch(found, copy, from, to, false)
+    this.launch(found, copy, from, to, false)
+    return undefined
   }
 
   private dropped(why: string): undefined {
@@ -182,9 +183,11 @@ export class DatagramHandle implements Provider.Handle {
     this.engine.at(this.engine.now(), task)
   }
 
-  private launch(target: Host, bytes: Uint8Array, from: Address, to: Address, broadcast: boolean): undefined {
-    const why = this.host.net.link(this.host, target).sendDatagram(bytes.length, this.flow, {
-      arrive: () => target.posted(this, bytes, from, to, broadcast),
+  private launch(target: Host, bytes: Uint8Array, from: Address, to: Address, broadcast: boolean): void {
+    const link = this.host.net.link(this.host, target)
+    if (link.instant) return target.posted(this, bytes, from, to, broadcast, true)
+    const why = link.sendDatagram(bytes.length, this.flow, {
+      arrive: () => target.posted(this, bytes, from, to, broadcast, false),
       lost: (why) => this.dropped(why)
     })
     if (why !== undefined) this.dropped(why)
@@ -203,12 +206,13 @@ export class DatagramHandle implements Provider.Handle {
 
   // -- receiving ------------------------------------------------------------------------------------------------------
 
-  /** A datagram is here: the last thing in an event. */
-  arrive(bytes: Uint8Array, from: Address): void {
+  /** A datagram is here. It is told at once, as the last thing in an event, or waits for the next. */
+  arrive(bytes: Uint8Array, from: Address, waits: boolean): void {
     if (this.deaf) return
     const seen = seenBy(this.kind.family, from)
     if (this.peer !== undefined && !SocketAddress.same(this.peer, seen)) return this.dropped("not the peer")
-    if (this.credit > 0 && this.messages.length === 0 && this.reports.length === 0) return this.give(bytes, seen)
+    const first = this.messages.length === 0 && this.reports.length === 0
+    if (!waits && first && this.credit > 0) return this.give(bytes, seen)
     // Its bookkeeping takes room too, as a kernel's does.
     if (this.size + bytes.length + 256 > this.host.net.profile.datagramBuffer) return this.dropped("buffer full")
     this.size += bytes.length + 256

@@ -25,6 +25,8 @@ export class Attempt {
   private meeting: Meeting | undefined
   private timer: Timer | undefined
   private tries = 0
+  /** A request of it has left the host. */
+  private asked = false
 
   constructor(handle: StreamHandle, plan: Provider.ConnectPlan, local: Address) {
     this.handle = handle
@@ -86,7 +88,8 @@ export class Attempt {
     if (host === undefined || this.net.told(placeOf(this.plan.remote)) === "blackhole") {
       return this.note("lost", "black hole")
     }
-    this.end.out.send(0, this.end.flow, {
+    this.asked = true
+    this.end.out.pass(this.end.flow, {
       arrive: () => host.called(this),
       lost: (why) => this.note("lost", why)
     })
@@ -106,12 +109,12 @@ export class Attempt {
     this.handle.refuse(this, Provider.failure(code))
   }
 
-  /** The caller gives up. Only a request that waits for an answer of the program hears of it, once it is there. */
+  /** The caller gives up. Only where requests wait for an answer of the program is a word of it sent. */
   abandon(): void {
     this.conclude()
     this.note("abandoned")
-    if (!this.net.conditional || this.tries === 0 || this.end.out === undefined) return
-    this.end.out.send(0, this.end.flow, {
+    if (!this.net.conditional || !this.asked) return
+    this.end.out.pass(this.end.flow, {
       arrive: () => this.request?.callee.fail(wasReset),
       lost: (why) => this.note("lost", why)
     })
@@ -132,7 +135,7 @@ export class Attempt {
   }
 
   private acknowledge(request: Request): void {
-    this.end.out.send(0, this.end.flow, {
+    this.end.out.pass(this.end.flow, {
       arrive: () => request.acknowledged(),
       lost: (why) => this.note("lost", why)
     })

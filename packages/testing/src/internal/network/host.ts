@@ -147,12 +147,19 @@ export class Host {
     new Request(listener, attempt).asked()
   }
 
-  /** A datagram. */
-  posted(sender: DatagramHandle, bytes: Uint8Array, from: Address, to: Address, broadcast: boolean): void {
+  /** A datagram. `within`: it comes within the call that sent it, so nobody may be told of it yet. */
+  posted(
+    sender: DatagramHandle,
+    bytes: Uint8Array,
+    from: Address,
+    to: Address,
+    broadcast: boolean,
+    within: boolean
+  ): void {
     const place = placeOf(to)
     if (broadcast) {
       for (const [receiver, { host }] of this.datagramPorts.owners("datagram", place)) {
-        if (isV4(host)) this.net.engine.at(this.net.engine.now(), () => receiver.arrive(bytes, from))
+        if (isV4(host)) receiver.arrive(bytes, from, true)
       }
       return
     }
@@ -161,9 +168,9 @@ export class Host {
       place,
       ({ kind, peer }) => peer === undefined ? 1 : SocketAddress.same(peer, seenBy(kind.family, from)) ? 4 : 0
     )
-    if (receiver !== undefined) return receiver.arrive(bytes, from)
+    if (receiver !== undefined) return receiver.arrive(bytes, from, within)
     this.net.noteAddresses("dead port", this, `d${sender.number}`, to, from)
-    this.net.link(this, sender.host).sendDatagram(0, makeFlow(), { arrive: () => sender.deadPort(to), lost: () => {} })
+    this.net.link(this, sender.host).pass(makeFlow(), { arrive: () => sender.deadPort(to), lost: () => {} })
   }
 
   // -- power ----------------------------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ class Segment implements Packet {
   }
 
   arrive(): void {
-    this.end.peer.receive(this)
+    this.end.peer.receive(this, false)
   }
 
   lost(why: string): void {
@@ -97,7 +97,7 @@ export class End {
   private stall: { retries: number; due: number; timer: Timer } | undefined
   /** The sending direction has been ended here. */
   shut = false
-  private finSent = false
+  finSent = false
 
   // What has come in.
   inbox: Array<Uint8Array> = []
@@ -204,22 +204,23 @@ export class End {
       if (size === head.length) this.queue.shift()
       else this.queue[0] = head.subarray(size)
       this.queued -= size
-      this.transmit(new Segment(this, this.sent, part, false))
+      const segment = new Segment(this, this.sent, part, false)
       this.sent += size
+      this.transmit(segment)
     }
-    if (this.shut && !this.finSent && this.lent === undefined) {
+    if (this.shut && !this.finSent && this.lent === undefined && !this.over) {
       this.finSent = true
       this.closedFirst = !this.finArrived
       this.note("fin")
-      this.transmit(new Segment(this, this.sent, noBytes, true))
-      this.sent++
+      this.transmit(new Segment(this, this.sent++, noBytes, true))
     }
   }
 
   private transmit(segment: Segment): void {
     segment.departed = this.engine.now()
     if (this.acked === segment.seq) this.since = segment.departed
-    this.out.send(segment.bytes.length, this.flow, segment)
+    if (this.flow.flying === 0 && this.out.instant) this.peer.receive(segment, true)
+    else this.out.send(segment.bytes.length, this.flow, segment)
   }
 
   /** Looks at what the peer has said by now. */
@@ -319,7 +320,8 @@ export class End {
 
   // -- receiving ------------------------------------------------------------------------------------------------------
 
-  receive(segment: Segment): void {
+  /** `within`: it comes within the call that sent it, so nobody may be told of it yet. */
+  receive(segment: Segment, within: boolean): void {
     if (this.over) return this.failure === undefined && this.finArrived ? this.say() : this.sendReset()
     this.promote?.()
     this.lastHeard = this.engine.now()
@@ -330,7 +332,7 @@ export class End {
       this.early.push(segment)
       return this.say()
     }
-    const direct = this.early.length === 0 && this.inbox.length === 0 && segment.bytes.length > 0 &&
+    const direct = !within && this.early.length === 0 && this.inbox.length === 0 && segment.bytes.length > 0 &&
       this.handle !== undefined && this.handle.eager()
     this.note("data", segment.bytes.length)
     if (!direct) this.admit(segment)
@@ -431,7 +433,7 @@ export class End {
 
   sendReset(): void {
     this.note("rst")
-    this.out.send(0, this.flow, {
+    this.out.pass(this.flow, {
       arrive: () => this.peer.fail(wasReset),
       lost: (why) => this.note("lost", 0, why)
     })

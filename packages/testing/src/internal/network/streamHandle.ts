@@ -368,7 +368,9 @@ export class StreamHandle implements Provider.Handle, Ear {
 
   /** The host has all that was written: it goes on by itself. */
   private leaveEnd(end: End): void {
-    if (!end.over) end.handle = { ...nobody, finish: () => this.giveBack(end) }
+    // The end that is the last to go has nothing to wait for.
+    if (end.finArrived && end.finSent) this.giveBack(end)
+    else if (!end.over) end.handle = { ...nobody, finish: () => this.giveBack(end) }
     this.finish()
   }
 
