@@ -8,10 +8,8 @@ import { type Address, type Place, placeOf, seenBy } from "../addresses.ts"
 import type { Host } from "./host.ts"
 import { makeFlow } from "./link.ts"
 import type { Meeting } from "./network.ts"
-import { End, noBytes, wasReset } from "./stream.ts"
+import { End, noBytes, noEar, wasReset } from "./stream.ts"
 import type { StreamHandle } from "./streamHandle.ts"
-
-const nothing = () => {}
 
 /** What a caller has under way. */
 export class Attempt {
@@ -34,6 +32,13 @@ export class Attempt {
     this.callerData = plan.callerData === undefined ? noBytes : new Uint8Array(plan.callerData)
     this.conn = handle.host.net.nameConnection()
     this.end = new End(this.conn, handle.host, local)
+    // An attempt whose connection breaks before it is there ends with it.
+    this.end.handle = { ...noEar, wake: () => this.failAt(0, this.broken) }
+  }
+
+  private get broken(): WsaError.Code {
+    const code = this.end.failure?.code
+    return code === undefined || code === "WsaUnmapped" ? "WSAECONNRESET" : code
   }
 
   private get net() {
@@ -72,6 +77,7 @@ export class Attempt {
   }
 
   private failAt(micros: number, code: WsaError.Code): void {
+    if (this.timer !== undefined) this.net.engine.cancel(this.timer)
     this.timer = this.net.engine.at(this.net.engine.now() + micros, () => this.refuse(code))
   }
 
@@ -123,6 +129,7 @@ export class Attempt {
   /** The listener has answered: the connection is there, and its last word goes out. */
   answered(request: Request): void {
     const { end } = this
+    if (!this.over && end.over) return
     if (!this.over) {
       this.conclude("established")
       this.net.connections.add(end)
@@ -172,13 +179,7 @@ export class Request implements Provider.Incoming {
     attempt.request = this
     this.callee.promote = () => this.acknowledged()
     // Until it is accepted the request is what hears of its end.
-    this.callee.handle = {
-      eager: () => false,
-      arrived: nothing,
-      wake: () => this.broke(),
-      taken: nothing,
-      finish: nothing
-    }
+    this.callee.handle = { ...noEar, wake: () => this.broke() }
     listener.waiting.add(this)
     host.net.pending.add(this)
   }

@@ -15,6 +15,26 @@ export const wasReset = Provider.failure("WSAECONNRESET")
 const timedOut = Provider.failure("WSAETIMEDOUT")
 const nothing = () => {}
 
+const blockBytes = 64 * 1024
+let block = new ArrayBuffer(0)
+let blockUsed = 0
+
+/**
+ * The one copy of bytes on their way. Small ones share a block, which lives as long as they are on their way: a buffer of
+ * its own for each costs more than all else that is done to them here.
+ */
+const copyOf = (bytes: Uint8Array): Uint8Array => {
+  if (bytes.length > blockBytes >> 3) return new Uint8Array(bytes)
+  if (blockUsed + bytes.length > block.byteLength) {
+    block = new ArrayBuffer(blockBytes)
+    blockUsed = 0
+  }
+  const copy = new Uint8Array(block, blockUsed, bytes.length)
+  copy.set(bytes)
+  blockUsed += bytes.length
+  return copy
+}
+
 /** What an end tells its handle. */
 export interface Ear {
   /** Bytes are wanted, and would go to the sink at once. */
@@ -28,6 +48,9 @@ export interface Ear {
   /** The end of a closed handle has come to its end. */
   readonly finish: () => void
 }
+
+/** Hears nothing. */
+export const noEar: Ear = { eager: () => false, arrived: nothing, wake: nothing, taken: nothing, finish: nothing }
 
 /** What the peer has said of what it got. */
 interface Word {
@@ -90,7 +113,7 @@ export class End {
   private edge: number
   private readonly words: Array<Word> = []
   private wordTimer: Timer | undefined
-  /** A word about room was lost. */
+  /** The last word of the peer was lost, or there will be none. */
   private unheard = false
   /** Known to be lost, in the order of the stream. */
   private missing: Array<Segment> = []
@@ -109,6 +132,7 @@ export class End {
   finArrived = false
   private lastHeard: number
   private keepAliveTimer: Timer | undefined
+  private lastTimer: Timer | undefined
 
   /** The handle of this end has been closed. */
   gone = false
@@ -148,6 +172,14 @@ export class End {
     this.settle()
     this.shut = true
     this.go()
+    if (this.gone && this.finAcked && !this.over) this.ended()
+  }
+
+  /** The handle of this end has been closed. */
+  leave(): void {
+    this.gone = true
+    this.inbox = []
+    this.size = 0
   }
 
   /** Drops what has not been sent. */
@@ -187,8 +219,7 @@ export class End {
     if (lent === undefined) return
     const room = this.host.net.profile.sendBuffer - this.queued - (this.sent - this.acked)
     if (room <= 0) return
-    // The one copy of bytes on their way.
-    const part = new Uint8Array(room >= lent.length ? lent : lent.subarray(0, room))
+    const part = copyOf(room >= lent.length ? lent : lent.subarray(0, room))
     this.queue.push(part)
     this.queued += part.length
     this.lent = part.length === lent.length ? undefined : lent.subarray(part.length)
@@ -239,7 +270,6 @@ export class End {
     }
     if (heard === 0) return
     words.splice(0, heard)
-    this.unheard = false
     if (this.stall !== undefined) this.recover()
   }
 
@@ -377,6 +407,7 @@ export class End {
     const at = out.eta(flow)
     if (at < 0) return peer.missed()
     peer.words.push({ at, acked: this.received, edge: this.told })
+    peer.unheard = false
     peer.expect()
   }
 
@@ -390,8 +421,14 @@ export class End {
 
   // -- the end --------------------------------------------------------------------------------------------------------
 
+  /** What was sent from here has arrived, to the end. */
   private ended(): void {
     if (this.finArrived) this.stop()
+    else if (this.gone && this.lastTimer === undefined) {
+      // The end of the peer may never come, and nobody is left here to wait for it.
+      const { timeWait } = this.host.net.profile
+      this.lastTimer = this.engine.at(this.engine.now() + timeWait * 1000, () => this.stop())
+    }
     if (this.gone) this.handle?.finish()
   }
 
@@ -400,7 +437,12 @@ export class End {
     if (this.stall !== undefined) this.engine.cancel(this.stall.timer)
     if (this.wordTimer !== undefined) this.engine.cancel(this.wordTimer)
     if (this.keepAliveTimer !== undefined) this.engine.cancel(this.keepAliveTimer)
-    this.stall = this.wordTimer = this.keepAliveTimer = undefined
+    if (this.lastTimer !== undefined) this.engine.cancel(this.lastTimer)
+    this.stall =
+      this.wordTimer =
+      this.keepAliveTimer =
+      this.lastTimer =
+        undefined
     this.missing = []
     this.early = []
     this.drop()
@@ -422,6 +464,8 @@ export class End {
     if (!this.over) this.stop()
     this.handle?.finish()
     this.handle = undefined
+    // What waits there for room here finds out by asking.
+    this.peer.missed()
   }
 
   /** Breaks the connection, and tells the peer. */
@@ -435,7 +479,11 @@ export class End {
     this.note("rst")
     this.out.pass(this.flow, {
       arrive: () => this.peer.fail(wasReset),
-      lost: (why) => this.note("lost", 0, why)
+      // Nobody says it again by itself: whoever waits for an answer asks again.
+      lost: (why) => {
+        this.note("lost", 0, why)
+        this.peer.missed()
+      }
     })
   }
 

@@ -8,12 +8,7 @@ import { wildcard } from "../seats.ts"
 import { Attempt, type Request } from "./handshake.ts"
 import type { Host } from "./host.ts"
 import type { Taken } from "./ports.ts"
-import type { Ear, End } from "./stream.ts"
-
-const nothing = () => {}
-
-/** Nobody hears of an end whose socket is gone. */
-const nobody: Ear = { eager: () => false, arrived: nothing, wake: nothing, taken: nothing, finish: nothing }
+import { type Ear, type End, noEar } from "./stream.ts"
 
 const notSocket = Provider.failure("WSAENOTSOCK")
 const notSupported = Provider.failure("WSAEOPNOTSUPP")
@@ -69,6 +64,8 @@ export class StreamHandle implements Provider.Handle, Ear {
   private finished = false
   /** Its host has lost its power, or was stopped. */
   private dead = false
+  /** An attempt that ended with the programs of the host, of which they have not been told. */
+  private doomed: Attempt | undefined
 
   constructor(host: Host, kind: Provider.Kind, sink: Provider.Sink, number: number) {
     this.host = host
@@ -236,6 +233,7 @@ export class StreamHandle implements Provider.Handle, Ear {
   }
 
   abort(number: number): Address | undefined {
+    if (this.doomed?.plan.attempt === number) this.doomed = undefined
     const attempt = this.attempt
     if (this.deaf || attempt === undefined || attempt.plan.attempt !== number) return undefined
     const local = this.address
@@ -370,7 +368,7 @@ export class StreamHandle implements Provider.Handle, Ear {
   private leaveEnd(end: End): void {
     // The end that is the last to go has nothing to wait for.
     if (end.finArrived && end.finSent) this.giveBack(end)
-    else if (!end.over) end.handle = { ...nobody, finish: () => this.giveBack(end) }
+    else if (!end.over) end.handle = { ...noEar, finish: () => this.giveBack(end) }
     this.finish()
   }
 
@@ -387,9 +385,7 @@ export class StreamHandle implements Provider.Handle, Ear {
 
   private closeEnd(end: End, how: "graceful" | "reset"): void {
     const unread = end.size > 0
-    end.gone = true
-    end.inbox = []
-    end.size = 0
+    end.leave()
     // A Unix-domain stream knows no reset but that of bytes that nobody has read.
     if (unread || (how === "reset" && this.kind.family !== "Unix")) return end.abort()
     if (how === "reset") end.drop()
@@ -418,21 +414,24 @@ export class StreamHandle implements Provider.Handle, Ear {
   stop(failure: Provider.Failure): void {
     if (this.deaf) return
     const { attempt, peerEnd: end, sink } = this
-    const busy = attempt !== undefined || end !== undefined || this.listening
+    this.doomed = attempt
+    const busy = attempt !== undefined || this.listening || (end !== undefined && this.told !== "broken")
     this.withdraw()
     this.dead = true
     if (end === undefined || end.over) this.giveBack(end)
     else {
       end.keepLent()
-      end.handle = { ...nobody, finish: () => this.giveBack(end) }
+      end.handle = { ...noEar, finish: () => this.giveBack(end) }
       this.closeEnd(end, "graceful")
     }
     if (!busy) return
     const { engine } = this.host.net
     engine.at(engine.now(), () => {
       if (this.closing) return
-      if (attempt !== undefined) sink.connected(attempt.plan.attempt, failure)
-      else sink.broken(failure)
+      if (attempt === undefined) return sink.broken(failure)
+      if (this.doomed !== attempt) return
+      this.doomed = undefined
+      sink.connected(attempt.plan.attempt, failure)
     })
   }
 
