@@ -2,6 +2,7 @@ import { SocketAddress, Winsock } from "@effect-winsock/core"
 import { Script, Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect-winsock/testing/vitest"
 import { Cause, Clock, Duration, Effect, Exit, type Layer, Schedule } from "effect"
+import { readFileSync } from "node:fs"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const text = (from: Uint8Array) => new TextDecoder().decode(from)
@@ -127,6 +128,13 @@ describe("what attempts meet", () => {
       Effect.provide(Script.connects(address, [Script.after("1 minute", Script.accepted()), Script.refused]))
     )
     assert.strictEqual(all[1], "WSAECONNREFUSED 2")
+  })
+})
+
+describe("the README", () => {
+  it("shows the test beside this one as it stands", () => {
+    const [readme, test] = [new URL("../../../README.md", import.meta.url), new URL("readme.test.ts", import.meta.url)]
+    assert.include(readFileSync(readme, "utf8"), `\`\`\`ts\n${readFileSync(test, "utf8")}\`\`\``)
   })
 })
 
@@ -286,8 +294,8 @@ describe("what is not as it was written", () => {
       Script.within("250 millis", Script.accepted(Script.within("1 second", Script.expects("PING"))))
     ])
     assert.deepStrictEqual(differences(played(program, script)), [
-      `script of ${address}: attempt 4 of 4: expected it within 250ms, came it after 400ms`,
-      `script of ${address}: attempt 4 of 4, line 1 of 1: expected "PING" within 1s, came it after 3s`
+      `script of ${address}: attempt 4 of 4: expected within 250ms of the one before, came after 400ms`,
+      `script of ${address}: attempt 4 of 4, line 1 of 1: expected "PING" within 1s, came after 3s`
     ])
   })
 

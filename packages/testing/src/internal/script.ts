@@ -243,7 +243,7 @@ class Conversation {
     if (line.within === undefined || took <= micros(line.within)) return false
     this.differs(
       `${describeLine(line)} within ${Duration.format(Duration.fromInputUnsafe(line.within))}`,
-      `it after ${formatMicros(took)}`
+      `after ${formatMicros(took)}`
     )
     return true
   }
@@ -347,7 +347,8 @@ class Running {
     const waited = this.engine.now() - this.lastEnd
     if (step.within !== undefined && waited > micros(step.within)) {
       const within = Duration.format(Duration.fromInputUnsafe(step.within))
-      this.mismatch(this.place(index), `it within ${within}`, `it after ${formatMicros(waited)}`)
+      const since = index === 0 ? "" : " of the one before"
+      this.mismatch(this.place(index), `within ${within}${since}`, `after ${formatMicros(waited)}`)
     }
     this.note(this.place(index), `meets ${describeStep(step)}`)
     if (step.outcome === "accepted") {
