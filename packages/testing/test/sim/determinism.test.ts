@@ -23,13 +23,13 @@ describe("determinism", () => {
       all.add(first)
     }
     assert.strictEqual(all.size, seeds, "each seed is another run")
-  })
+  }, 300_000)
 
   it("runs them in another process as in this one, wherever a process begins", async () => {
     const here = Array.from({ length: 20 }, (_, seed) => hashOf(seed))
     assert.deepStrictEqual(await hashesOf(0, 20), here)
     assert.deepStrictEqual(await hashesOf(10, 20), here.slice(10))
-  })
+  }, 120_000)
 
   it("tells of a trace of all events what it tells of the last ones", () => {
     const hashed = Sim.run(program, { seed: 3 })
