@@ -21,7 +21,7 @@ const nobody: ReadonlySet<never> = new Set()
 
 const pairOf = (local: Address, remote: Address): string => `${placeKey(placeOf(local))} ${placeKey(placeOf(remote))}`
 
-export class Ports<H> {
+export class Ports<H extends { readonly listening: boolean }> {
   private readonly seats = new Map<string, Set<Taken<H>>>()
   private readonly pairs = new Set<string>()
   private readonly nextPort = new Map<string, number>()
@@ -62,13 +62,11 @@ export class Ports<H> {
       address = withPort(asked, port)
     }
     const seat = this.seat(owner, kind, address, options, chosen)
-    // A provider that does not bind exclusively lets two have one address, as long as one of them only listens.
-    if (this.exclusive || kind.type === "datagram" || kind.family === "Unix") {
-      for (const other of this.seated(seat.table)) {
-        if (other.owner !== undefined && overlap(seat, other) && !(seat.reuse && other.reuse)) {
-          return Provider.failure("WSAEADDRINUSE")
-        }
-      }
+    // Where binding is not exclusive two may have one address, as long as nobody listens there.
+    const strict = this.exclusive || kind.type === "datagram" || kind.family === "Unix"
+    for (const other of this.seated(seat.table)) {
+      if (other.owner === undefined || !overlap(seat, other) || (seat.reuse && other.reuse)) continue
+      if (strict || other.owner.listening) return Provider.failure("WSAEADDRINUSE")
     }
     return this.take(seat)
   }
