@@ -372,6 +372,7 @@ const a06 = [
         yield* F.fails("the second", "WSAEWOULDBLOCK", Winsock.WSAConnect(second, address))
         const name = yield* Winsock.getsockname(second)
         yield* Winsock.closesocket(first)
+        yield* F.turn
         yield* F.equal("who is accepted", (yield* Winsock.accept(listener)).remote, name)
       })
     )
@@ -446,7 +447,7 @@ const a08 = [
     yield* F.claim("a part was taken before", taken > 0)
     yield* F.receives("what was taken", server, sent.subarray(0, taken))
     const writable = Winsock.send(client, F.text("more")).pipe(
-      Effect.tapError(() => Effect.yieldNow),
+      Effect.tapError(() => F.turn),
       Effect.retry({ while: (error) => error._tag === "WSAEWOULDBLOCK" })
     )
     yield* F.equal("bytes taken afterwards", yield* writable, 4)

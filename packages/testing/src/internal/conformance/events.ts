@@ -57,10 +57,10 @@ const fill = (s: Socket) =>
       if (Result.isSuccess(answer)) {
         sent += answer.success
         room = yield* Clock.currentTimeMillis
-      } else if (answer.failure._tag !== "WSAEWOULDBLOCK") {
-        return yield* F.fault("a send", "WSAEWOULDBLOCK", answer.failure._tag)
+      } else {
+        yield* F.equal("a send that does not go", answer.failure._tag, "WSAEWOULDBLOCK")
+        yield* F.turn
       }
-      yield* F.turn
     }
     return sent
   })

@@ -76,8 +76,11 @@ export const fault = (claim: string, expected: string, actual: string): Effect.E
 export const claim = (what: string, holds: boolean, otherwise = "it does not hold"): Effect.Effect<void, Failure> =>
   holds ? Effect.void : fault(what, "it to hold", otherwise)
 
-const sameBytes = (a: Uint8Array, b: Uint8Array): boolean =>
-  a.length === b.length && a.every((byte, index) => byte === b[index])
+const sameBytes = (a: Uint8Array, b: Uint8Array): boolean => {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
 
 export const equal = (what: string, actual: unknown, expected: unknown): Effect.Effect<void, Failure> => {
   const same = actual instanceof Uint8Array && expected instanceof Uint8Array
@@ -175,10 +178,10 @@ export const nextIs = (what: string, s: Winsock.Socket, expected: string): Effec
   Effect.flatMap(Winsock.recvfrom(s), ({ bytes }) => equal(what, words(bytes), expected))
 
 /**
- * Lets what has arrived below be told above. It is no wait for anything: a case holds whether it was told or not, and
- * with this both can be met.
+ * Lets what was sent on this machine arrive, and be told above. It is a sleep, since where time is virtual none passes
+ * while fibers only let each other go on.
  */
-export const turn = Effect.andThen(Effect.yieldNow, Effect.yieldNow)
+export const turn = Effect.sleep("2 millis")
 
 /** Waits until a stream knows that it broke, without taking what came before. */
 export const untilBroken = (s: Winsock.Socket): Effect.Effect<void> =>
