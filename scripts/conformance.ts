@@ -1,8 +1,8 @@
 // The table of what each provider does: `pnpm conformance`.
 //
-//   --layer node|memory   one layer; both where it is absent
-//   --row R09             one row; `--row "R09: the title"` one case
-//   --json                one object a line: row, title, layer, status, detail
+//   --layer node|sim|memory   one layer, or several; all where it is absent
+//   --row R09                 one row; `--row "R09: the title"` one case
+//   --json                    one object a line: row, title, layer, status, detail
 //
 // Exit code 1 where anything failed. The live provider runs in a network namespace of its own where there may be one, so
 // that routes and time-outs can be what a row needs; see scripts/lib/live-world.ts.
@@ -20,8 +20,14 @@ const { values } = parseArgs({
   }
 })
 
-const layers = { memory: () => World.layerMemory, node: LiveWorld.layer }
-const names = Object.keys(layers) as Array<keyof typeof layers>
+type Run = (options: Conformance.Options) => Promise<ReadonlyArray<Conformance.Result>>
+
+const layers: Record<string, Run> = {
+  node: (options) => Effect.runPromise(Conformance.run("node", LiveWorld.layer(), options)),
+  sim: async (options) => Conformance.simulate("sim", World.layerSim, options),
+  memory: (options) => Effect.runPromise(Conformance.run("memory", World.layerMemory, options))
+}
+const names = Object.keys(layers)
 
 const main = async (): Promise<number> => {
   const wanted = names.filter((name) => values.layer === undefined || values.layer.includes(name))
@@ -52,14 +58,16 @@ const again = ([command, ...flags]: ReadonlyArray<string>): Promise<number> => {
   })
 }
 
-const runOn = (name: keyof typeof layers): Promise<ReadonlyArray<Conformance.Result>> => {
+const runOn = (name: string): Promise<ReadonlyArray<Conformance.Result>> => {
   const cases = Conformance.cases.filter(({ row, title }) =>
     values.row === undefined || values.row.includes(row) || values.row.includes(`${row}: ${title}`)
   )
   const onResult = (result: Conformance.Result) => {
-    if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`)
+    if (!values.json) return
+    const { detail, layer, row, status, title } = result
+    process.stdout.write(`${JSON.stringify({ row, title, layer, status, detail })}\n`)
   }
-  return Effect.runPromise(Conformance.run(name, layers[name](), { cases, onResult }))
+  return layers[name]!({ cases, onResult })
 }
 
 // --- the table -------------------------------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ import { errorRows } from "./internal/conformance/errors.ts"
 import { eventRows } from "./internal/conformance/events.ts"
 import * as Frame from "./internal/conformance/frame.ts"
 import { optionRows } from "./internal/conformance/options.ts"
+import * as Sim from "./Sim.ts"
 import * as World from "./World.ts"
 
 /**
@@ -162,12 +163,12 @@ const timeout = Duration.seconds(10)
 export const runCase = <E>(
   name: string,
   layer: Layer.Layer<Winsock.Winsock | World.World, E>,
-  { row, run, title }: Case,
+  one: Case,
   limit: Duration.Input = timeout
 ): Effect.Effect<Result> => {
-  const result = (status: Result["status"], detail: string): Result => ({ row, title, layer: name, status, detail })
+  const result = resultOf(name, one)
   return Effect.gen(function*() {
-    const fiber = yield* Effect.forkDetach(run.pipe(Effect.scoped, Effect.provide(Layer.fresh(layer))))
+    const fiber = yield* Effect.forkDetach(on(layer, one))
     const exit = yield* Effect.timeoutOption(Fiber.await(fiber), limit).pipe(
       Effect.onInterrupt(() => Fiber.interrupt(fiber))
     )
@@ -176,15 +177,24 @@ export const runCase = <E>(
       yield* Effect.forkDetach(Fiber.interrupt(fiber))
       return result("failed", `it has not ended within ${Duration.format(Duration.fromInputUnsafe(limit))}`)
     }
-    return Exit.isSuccess(exit.value) ? result("shown", "") : failureResult(exit.value.cause, result)
+    return concluded(exit.value, result)
   })
 }
 
-const failureResult = (
-  cause: Cause.Cause<unknown>,
-  result: (status: Result["status"], detail: string) => Result
-): Result => {
-  const error = Cause.squash(cause)
+const resultOf = (layer: string, { row, title }: Case) => (status: Result["status"], detail: string): Result => ({
+  row,
+  title,
+  layer,
+  status,
+  detail
+})
+
+const on = <E, R>(layer: Layer.Layer<Winsock.Winsock | World.World, E, R>, { run }: Case) =>
+  run.pipe(Effect.scoped, Effect.provide(Layer.fresh(layer)))
+
+const concluded = (exit: Exit.Exit<void, unknown>, result: ReturnType<typeof resultOf>): Result => {
+  if (Exit.isSuccess(exit)) return result("shown", "")
+  const error = Cause.squash(exit.cause)
   return error instanceof World.NotHere
     ? result("not-here", error.reason)
     : result("failed", error instanceof Error ? `${error.message}${placeOf(error)}` : String(error))
@@ -226,3 +236,53 @@ export const run = <E>(
       runCase(name, layer, one, options.timeout),
       (result) => Effect.sync(() => options.onResult?.(result))
     ))
+
+/**
+ * What became of a case in virtual time.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Simulated extends Result {
+  /** The run that it had for itself. */
+  readonly report: Sim.Report<void, unknown>
+}
+
+/**
+ * Runs cases one after another in virtual time, each in a run of its own, and gives what became of each before it
+ * returns.
+ *
+ * **When to use**
+ *
+ * Use for a provider that is simulated. `run` is for those that are not.
+ *
+ * **Details**
+ *
+ * A case that leaves something over at the end of its run has failed, and so has one that is deadlocked: the result says
+ * where its fibers wait. The seed and the limits are those of `Sim.run`; a case may take an hour, unless `maxTime` says
+ * otherwise.
+ *
+ * **Example** (Running the cases of a row)
+ *
+ * ```ts import.meta.vitest
+ * import { Conformance, World } from "@effect-winsock/testing"
+ *
+ * const cases = Conformance.cases.filter((c) => c.row === "E18")
+ * const results = Conformance.simulate("sim", World.layerSim, { cases })
+ * results.every((result) => result.status === "shown") // => true
+ * ```
+ *
+ * @category running
+ * @since 0.1.0
+ */
+export const simulate = <E>(
+  name: string,
+  layer: Layer.Layer<Winsock.Winsock | World.World, E, Sim.Sim>,
+  options: Omit<Options, "timeout"> & Sim.Options = {}
+): ReadonlyArray<Simulated> =>
+  (options.cases ?? cases).map((one) => {
+    const report = Sim.run<void, unknown>(on(layer, one), { ...options, maxTime: options.maxTime ?? "1 hour" })
+    const result: Simulated = Object.assign(concluded(report.exit, resultOf(name, one)), { report })
+    options.onResult?.(result)
+    return result
+  })

@@ -2,7 +2,7 @@
  * What a conformance row needs the world to be, asked for in one way on every layer.
  *
  * A row says "an address that swallows attempts", and the world of its layer makes one: the in-memory world by telling
- * its tables, a live one with routes and namespaces of the machine. What a world cannot make it says with a `NotHere`,
+ * its tables, the simulated one by what it does to its hosts, a live one with routes and namespaces of the machine. What a world cannot make it says with a `NotHere`,
  * and the row is reported as not shown there, with the reason.
  *
  * **Details**
@@ -12,6 +12,7 @@
  * @since 0.1.0
  */
 import * as SocketAddress from "@effect-winsock/core/SocketAddress"
+import * as SocketOption from "@effect-winsock/core/SocketOption"
 import * as Winsock from "@effect-winsock/core/Winsock"
 import type * as WsaError from "@effect-winsock/core/WsaError"
 import * as Context from "effect/Context"
@@ -21,6 +22,8 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Memory from "./Memory.ts"
+import * as Sim from "./Sim.ts"
+import * as SimNetwork from "./SimNetwork.ts"
 
 /**
  * Why something cannot be made here.
@@ -215,14 +218,17 @@ export const notHere = (reason: string): Effect.Effect<never, NotHere> => Effect
 
 const at = SocketAddress.fromInputUnsafe
 
-const inMemory = ({ control, provider }: ReturnType<typeof Memory.make>): Shape => {
+/** A local address of this machine, whose port is chosen, or a path that nobody has. */
+const localOf = () => {
   let paths = 0
-  let hosts = 0
-  const instance = Winsock.layer(provider)
-  const local = (family: SocketAddress.Family) =>
+  return (family: SocketAddress.Family) =>
     Effect.sync(() => at(family === "IPv4" ? "127.0.0.1:0" : family === "IPv6" ? "[::1]:0" : `unix:/world/${paths++}`))
-  // A host of its own each time, so that nothing said of one reaches another.
-  const elsewhere = (family: SocketAddress.Family) =>
+}
+
+/** An address elsewhere: of a host of its own each time, so that nothing said of one reaches another. */
+const elsewhereOf = () => {
+  let hosts = 0
+  return (family: SocketAddress.Family) =>
     Effect.sync(() => {
       hosts++
       return at(
@@ -233,37 +239,73 @@ const inMemory = ({ control, provider }: ReturnType<typeof Memory.make>): Shape 
           : `unix:/elsewhere/${hosts}`
       )
     })
-  /** A socket that belongs to nobody else's instance. */
-  const outside = (family: SocketAddress.Family, type: "stream" | "datagram") =>
-    Effect.gen(function*() {
-      const context = yield* Layer.build(Layer.fresh(instance))
-      const s = yield* Effect.provideContext(Winsock.socket({ family, type }), context)
-      yield* Winsock.bind(s, yield* local(family))
-      return s
-    }).pipe(Effect.orDie)
+}
+
+/** A socket of another program. */
+interface Outside {
+  readonly socket: Winsock.Socket
+  readonly address: SocketAddress.SocketAddress
+}
+
+/** A bound socket of another program, which has an instance of its own: a stream listens. */
+const outside = (
+  instance: Instance,
+  type: "stream" | "datagram",
+  local: SocketAddress.SocketAddress
+): Effect.Effect<Outside, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const context = yield* Layer.build(Layer.fresh(instance))
+    const family = SocketAddress.familyOf(local)
+    const socket = yield* Effect.provideContext(Winsock.socket({ family, type }), context)
+    yield* Winsock.bind(socket, local)
+    if (type === "stream") yield* Winsock.listen(socket)
+    return { socket, address: yield* Winsock.getsockname(socket) }
+  }).pipe(Effect.orDie)
+
+/** A peer that serves one caller with the bytes, and resets it. */
+const serving = (
+  { address, socket: listener }: Outside,
+  bytes: Uint8Array,
+  when: "told" | "at once",
+  reset: (accepted: Winsock.Socket) => Effect.Effect<void>
+): Effect.Effect<Crashing, never, Scope.Scope> =>
+  Effect.gen(function*() {
+    const served = yield* Effect.forkScoped(Effect.gen(function*() {
+      const { socket } = yield* Winsock.accept(listener)
+      yield* Winsock.send(socket, bytes)
+      if (when === "at once") yield* reset(socket)
+      return socket
+    }))
+    // At once may have been before the caller knew of its connection: it meets the reset now.
+    return { address, crash: Effect.flatMap(Effect.orDie(Fiber.join(served)), reset) }
+  })
+
+const noForeignPath = notHere("a path is nobody's before it is bound")
+
+const inMemory = ({ control, provider }: ReturnType<typeof Memory.make>): Shape => {
+  const instance = Winsock.layer(provider)
+  const local = localOf()
+  const elsewhere = elsewhereOf()
+  const other = (family: SocketAddress.Family, type: "stream" | "datagram") =>
+    Effect.flatMap(local(family), (address) => outside(instance, type, address))
   return {
     instance: Effect.succeed(instance),
     version: (version) => Effect.succeed(Winsock.layer(provider, { version })),
     local,
-    foreign: (family) => family === "Unix" ? notHere("a path is nobody's before it is bound") : elsewhere(family),
-    taken: (family, type) => Effect.flatMap(outside(family, type), (s) => Effect.orDie(Winsock.getsockname(s))),
+    foreign: (family) => family === "Unix" ? noForeignPath : elsewhere(family),
+    taken: (family, type) => Effect.map(other(family, type), ({ address }) => address),
     broadcast: Effect.succeed(at("255.255.255.255:9")),
     blackholed: (family) => Effect.tap(elsewhere(family), (address) => Effect.sync(() => control.blackhole(address))),
     failing: (family, code) =>
       Effect.tap(elsewhere(family), (address) => Effect.sync(() => control.answer(address, [code]))),
     crashing: (family, bytes, when) =>
-      Effect.gen(function*() {
-        const listener = yield* outside(family, "stream")
-        yield* Winsock.listen(listener)
-        const address = yield* Winsock.getsockname(listener)
-        const crash = Effect.sync(() => void control.breakStreams(address, "WSAECONNRESET"))
-        const served = yield* Effect.forkScoped(Effect.gen(function*() {
-          const { socket } = yield* Winsock.accept(listener)
-          yield* Winsock.send(socket, bytes)
-          if (when === "at once") yield* crash
-        }))
-        return { address, crash: Effect.andThen(Effect.orDie(Fiber.join(served)), crash) }
-      }).pipe(Effect.orDie),
+      Effect.flatMap(other(family, "stream"), (peer) =>
+        serving(
+          peer,
+          bytes,
+          when,
+          () => Effect.sync(() => void control.breakStreams(peer.address, "WSAECONNRESET"))
+        )),
     breaking: (_family, code) =>
       Effect.succeed((address: SocketAddress.SocketAddress) =>
         Effect.sync(() => void control.breakStreams(address, code))
@@ -275,6 +317,71 @@ const inMemory = ({ control, provider }: ReturnType<typeof Memory.make>): Shape 
     fewPorts: Effect.sync(() => Winsock.layer(Memory.make({ ephemeralPorts: [50_000, 50_001] }).provider)),
     fewDescriptors: Effect.sync(() => Winsock.layer(Memory.make({ maxSockets: 4 }).provider)),
     carrying: Effect.sync(() => Winsock.layer(Memory.make({ callerDataMax: 16, calleeDataMax: 8 }).provider))
+  }
+}
+
+/** The host that rows run on, one that they talk with, and two that have little. */
+const simulated: SimNetwork.Options = {
+  hosts: {
+    here: {},
+    peer: {},
+    "few ports": { ephemeralPorts: [50_000, 50_001] },
+    "few sockets": { maxSockets: 4 }
+  }
+}
+
+const inSim = (net: SimNetwork.Network, options: SimNetwork.Options, engine: Sim.Engine): Shape => {
+  const instance = net.layer("here")
+  const local = localOf()
+  const elsewhere = elsewhereOf()
+  const neighbour = (family: SocketAddress.Family) => at(family === "IPv4" ? "10.0.0.200:9" : "[fd00::200]:9")
+  const other = (family: SocketAddress.Family, type: "stream" | "datagram") =>
+    Effect.flatMap(local(family), (address) => outside(instance, type, address))
+  /** A listener on another host; a path is of this one. */
+  const peer = (family: SocketAddress.Family) =>
+    family === "Unix"
+      ? other(family, "stream")
+      : outside(net.layer("peer"), "stream", net.address("peer", 0, family))
+  const swallowing = (family: SocketAddress.Family) =>
+    Effect.tap(elsewhere(family), (address) => Effect.sync(() => net.blackhole(address)))
+  return {
+    instance: Effect.succeed(instance),
+    version: (version) => Effect.succeed(net.layer("here", { version })),
+    local,
+    foreign: (family) => family === "Unix" ? noForeignPath : Effect.succeed(net.address("peer", 0, family)),
+    taken: (family, type) => Effect.map(other(family, type), ({ address }) => address),
+    broadcast: Effect.succeed(at("255.255.255.255:9")),
+    blackholed: swallowing,
+    // What the network says by itself, where it says it.
+    failing: (family, code) => {
+      if (code === "WSAETIMEDOUT") return swallowing(family)
+      if (code === "WSAENETUNREACH" && family !== "Unix") return elsewhere(family)
+      if (code === "WSAEHOSTUNREACH" && family !== "Unix") return Effect.succeed(neighbour(family))
+      return Effect.tap(elsewhere(family), (address) => Effect.sync(() => net.answer(address, [code])))
+    },
+    crashing: (family, bytes, when) =>
+      Effect.flatMap(peer(family), (listener) =>
+        serving(listener, bytes, when, (accepted) =>
+          family === "Unix"
+            // No program can do that to a path, so the network does, once the bytes are there.
+            ? Effect.delay(Effect.sync(() => void net.reset(listener.address)), "1 millis")
+            : Winsock.setsockopt(accepted, SocketOption.SO_LINGER, { l_onoff: true, l_linger: 0 }).pipe(
+              Effect.andThen(Winsock.closesocket(accepted)),
+              Effect.catchTag("WSAENOTSOCK", () => Effect.void),
+              Effect.orDie
+            ))),
+    breaking: (_family, code) =>
+      Effect.succeed((address: SocketAddress.SocketAddress) => Effect.sync(() => void net.reset(address, code))),
+    networkDown: Effect.acquireRelease(
+      Effect.sync(() => net.setNetwork("here", "down")),
+      () => Effect.sync(() => net.setNetwork("here", "up"))
+    ),
+    fewPorts: Effect.succeed(net.layer("few ports")),
+    fewDescriptors: Effect.succeed(net.layer("few sockets")),
+    carrying: Effect.map(
+      Effect.provideService(SimNetwork.make({ ...options, callerDataMax: 16, calleeDataMax: 8 }), Sim.Sim, engine),
+      (carrying) => carrying.layer("host")
+    )
   }
 }
 
@@ -305,3 +412,69 @@ export const layerMemory: Layer.Layer<Winsock.Winsock | World, WsaError.WSAStart
     return Layer.merge(Winsock.layer(memory.provider), Layer.succeed(World, inMemory(memory)))
   })
 )
+
+/**
+ * A simulated network of this kind, and its world.
+ *
+ * **When to use**
+ *
+ * Use to run conformance rows where systems or links are others than `layerSim` has.
+ *
+ * **Example** (A time-out as an older Linux has it)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Sim, SimNetwork, World } from "@effect-winsock/testing"
+ * import { Duration, Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const world = yield* World.World
+ *   const s = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   return yield* Effect.flip(Winsock.WSAConnect(s, yield* world.blackholed("IPv4")))
+ * }).pipe(Effect.scoped, Effect.provide(World.layerSimWith({ profile: SimNetwork.linuxClassic })))
+ *
+ * Duration.toSeconds(Sim.run(program).elapsed) // => 127
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerSimWith = (
+  options: Pick<SimNetwork.Options, "profile" | "link" | "loopback" | "exclusiveBind">
+): Layer.Layer<Winsock.Winsock | World, WsaError.WSAStartupError, Sim.Sim> =>
+  Layer.unwrap(Effect.gen(function*() {
+    const net = yield* SimNetwork.make({ ...simulated, ...options })
+    return Layer.merge(net.layer("here"), Layer.succeed(World, inSim(net, options, yield* Sim.Sim)))
+  }))
+
+/**
+ * A simulated network and its world.
+ *
+ * **When to use**
+ *
+ * Use to run conformance rows, or a test that asks a `World`, in virtual time and between hosts: what nobody answers times
+ * out as a system does it, and what breaks does so on a link.
+ *
+ * **Example** (A time-out as Linux has it)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Sim, World } from "@effect-winsock/testing"
+ * import { Duration, Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const world = yield* World.World
+ *   const s = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   const failing = yield* world.failing("IPv4", "WSAETIMEDOUT")
+ *   return (yield* Effect.flip(Winsock.WSAConnect(s, failing)))._tag
+ * }).pipe(Effect.scoped, Effect.provide(World.layerSim))
+ *
+ * const report = Sim.run(program)
+ * Effect.runSync(report.exit) // => "WSAETIMEDOUT"
+ * Duration.toSeconds(report.elapsed) // => 131
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerSim: Layer.Layer<Winsock.Winsock | World, WsaError.WSAStartupError, Sim.Sim> = layerSimWith({})

@@ -1,16 +1,90 @@
-import { Conformance, World } from "@effect-winsock/testing"
+import { Conformance, SimNetwork, World } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 
 describe("memory", () => {
+  // `pnpm conformance` runs them in real time.
   for (const one of Conformance.cases) {
-    // Plain tests: a skip inside an effect is logged as its failure.
-    it(`${one.row}: ${one.title}`, async (context) => {
-      const { detail, status } = await Effect.runPromise(Conformance.runCase("memory", World.layerMemory, one))
-      if (status === "not-here") return context.skip(detail)
-      assert.strictEqual(detail, "")
+    it(`${one.row}: ${one.title}`, (context) => {
+      const [result] = Conformance.simulate("memory", World.layerMemory, { cases: [one] })
+      if (result!.status === "not-here") return context.skip(result!.detail)
+      assert.strictEqual(result!.detail, "")
     })
   }
+})
+
+describe("sim", () => {
+  for (const one of Conformance.cases) {
+    it(`${one.row}: ${one.title}`, (context) => {
+      const [first, again] = Conformance.simulate("sim", World.layerSim, { cases: [one, one] })
+      assert.strictEqual(again!.report.hash, first!.report.hash, "the same run twice")
+      if (first!.status === "not-here") return context.skip(first!.detail)
+      assert.strictEqual(first!.detail, "")
+    })
+  }
+
+  it("shows every row but those whose calls or exchange are still to come", () => {
+    const missing = Conformance.simulate("sim", World.layerSim, {
+      cases: Conformance.cases.filter(({ row }) => row === "E17" || row === "A22")
+    }).flatMap(({ detail, row, status }) => status === "not-here" ? [`${row} ${detail}`] : [])
+    assert.deepStrictEqual(missing, ["E17 comes with ConnectData", "A22 comes with WSAConnectByName"])
+  })
+
+  // What the rows say holds whatever the world does: those that meet what it does are shown in others too.
+  const { linux, linuxClassic } = SimNetwork
+  const others: ReadonlyArray<readonly [string, RegExp, Parameters<typeof World.layerSimWith>[0]]> = [
+    ["of an older Linux", /^(R26|E18)/, { profile: linuxClassic }],
+    ["that refuses callers beyond the backlog", /^(E09|A0[567])/, { profile: { ...linux, backlog: "refuse" } }],
+    ["that lets callers beyond the backlog in", /^(E09|A0[567])/, { profile: { ...linux, backlog: "reset" } }],
+    ["that tells every datagram socket of dead ports", /^(R0[5678]|A09)/, { profile: { ...linux, icmp: "all" } }],
+    ["where two may bind one address", /^(E03|A0[25])/, { exclusiveBind: false }],
+    [
+      "whose loopback takes time",
+      /^(R0[12]|R2[346]|A0[3467]|A08: (?!a non-blocking send)|A1[078])/,
+      { loopback: { latency: "200 micros", jitter: "100 micros" } }
+    ]
+  ]
+  for (const [what, rows, options] of others) {
+    it(`shows rows in a world ${what}`, () => {
+      const cases = Conformance.cases.filter(({ row, title }) => rows.test(`${row}: ${title}`))
+      const failed = Conformance.simulate("sim", World.layerSimWith(options), { cases })
+        .filter(({ status }) => status === "failed")
+        .map(({ detail, row, title }) => `${row}: ${title}: ${detail}`)
+      assert.deepStrictEqual(failed, [])
+    })
+  }
+})
+
+describe("a case in virtual time", () => {
+  const run = (body: Conformance.Case["run"]) =>
+    Conformance.simulate("sim", World.layerSim, { cases: [{ row: "R00", title: "itself", run: body }] })[0]!
+
+  it("that waits for nobody has failed, and says that it is blocked", () => {
+    const { detail, status } = run(Effect.never)
+    assert.strictEqual(status, "failed")
+    assert.match(detail, /^deadlock: /)
+  })
+
+  it("that leaves something behind has failed, and says what", () => {
+    const { detail, status } = run(Effect.asVoid(Effect.forkDetach(Effect.sleep("1 day"))))
+    assert.strictEqual(status, "failed")
+    assert.match(detail, /^left over at the end of the run:\n {2}fiber: #\d+/)
+  })
+
+  it("that takes more than an hour has failed, unless it may", () => {
+    const { detail, status } = run(Effect.sleep("61 minutes"))
+    assert.strictEqual(status, "failed")
+    assert.match(detail, /^time limit/)
+    const one = { row: "R00", title: "itself", run: Effect.sleep("61 minutes") }
+    assert.strictEqual(
+      Conformance.simulate("sim", World.layerSim, { cases: [one], maxTime: "2 hours" })[0]!.status,
+      "shown"
+    )
+  })
+
+  it("whose world cannot be made is not here, with the reason", () => {
+    assert.deepInclude(run(World.notHere("needs root")), { status: "not-here", detail: "needs root" })
+  })
 })
 
 describe("a case", () => {
