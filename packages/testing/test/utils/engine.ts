@@ -64,8 +64,8 @@ export class TestEngine implements Engine {
   run(until = Infinity): void {
     for (let task = this.tasks[0]; task !== undefined && task.at <= until; task = this.tasks[0]) {
       this.tasks.shift()
-      this.time = task.at
       if (task.run === undefined) continue
+      this.time = task.at
       this.steps++
       task.run()
     }

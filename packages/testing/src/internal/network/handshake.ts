@@ -132,7 +132,7 @@ export class Attempt {
     if (!this.over && end.over) return
     if (!this.over) {
       this.conclude("established")
-      this.net.connections.add(end)
+      end.open()
       this.acknowledge(request)
       this.note("established")
       return this.handle.establish(this, request.calleeData)
@@ -236,7 +236,7 @@ export class Request implements Provider.Incoming {
     if (Provider.isFailure(handle)) return handle
     this.state = "accepted"
     this.leave()
-    host.net.connections.add(this.callee)
+    this.callee.open()
     this.callee.handle = undefined
     handle.attach(this.callee, undefined)
     if (this.conditional) {

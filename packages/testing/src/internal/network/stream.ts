@@ -158,6 +158,12 @@ export class End {
     this.engine.note({ kind, host: this.host.name, conn: this.conn, bytes, why })
   }
 
+  /** The connection is there. */
+  open(): void {
+    this.lastHeard = this.engine.now()
+    this.host.net.connections.add(this)
+  }
+
   // -- sending --------------------------------------------------------------------------------------------------------
 
   /** Takes what there is room for; the rest stays lent. */
