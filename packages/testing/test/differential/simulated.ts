@@ -5,13 +5,16 @@ import { Cause, Effect, Exit, Layer } from "effect"
 import { play, type Transcript, type World } from "./interpreter.ts"
 import { print, type Program } from "./program.ts"
 
+/** Linux, but for callers beyond a backlog: Node leaves none of them waiting. */
+const profile: SimNetwork.Profile = { ...SimNetwork.linux, backlog: "reset" }
+
 /** A host by itself, with the provider bent as a test wants it. */
 export const simulated = (
   name: string,
   bend: (provider: Provider.Provider) => Provider.Provider = (provider) => provider
 ): World<Sim.Sim> => ({
   name,
-  layer: Layer.unwrap(Effect.map(SimNetwork.make(), (net) => Winsock.layer(bend(net.provider("host"))))),
+  layer: Layer.unwrap(Effect.map(SimNetwork.make({ profile }), (net) => Winsock.layer(bend(net.provider("host"))))),
   path: (number) => `/simulated/${number}`,
   // Nothing on its way over loopback takes as long, and whoever waits with a time-out has given up.
   settle: () => Effect.sleep("100 millis")
