@@ -524,14 +524,7 @@ const handsOn = (engine: Engine, model: Model): Network => {
     heal: (from, to) => model.cut(host(from), host(to), -1),
     hold: (from, to) => model.hold(host(from), host(to), 1),
     release: (from, to) => model.hold(host(from), host(to), -1),
-    shape: (from, to, change) => {
-      const link = model.link(host(from), host(to))
-      const before = link.settings
-      link.settings = linkOf(change, before)
-      return () => {
-        link.settings = before
-      }
-    },
+    shape: (from, to, change) => model.link(host(from), host(to)).change((settings) => linkOf(change, settings)),
     crash: (name) => host(name).crash(),
     stop: (name) => host(name).stop(),
     restart: (name) => host(name).restart(),

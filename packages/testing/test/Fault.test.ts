@@ -306,6 +306,25 @@ describe("a fault is healed with its scope", () => {
     ))
 })
 
+describe("the hands of a network", () => {
+  it.sim("two changes of a link are taken back one by one, in any order", () =>
+    onClient((net, server) =>
+      Effect.gen(function*() {
+        const times: Array<string> = []
+        const look = Effect.map(told(ask(server)), (time) => times.push(time))
+        const slow = net.shape("client", "server", { latency: "100 millis" })
+        yield* look
+        const slower = net.shape("client", "server", { latency: "1 second" })
+        yield* look
+        slow()
+        yield* look
+        slower()
+        yield* look
+        assert.deepStrictEqual(times, ["hello 220", "hello 2020", "hello 2020", "hello 40"])
+      })
+    ))
+})
+
 describe("a fault as a value", () => {
   it.sim("begins after a delay, lasts for a time, and comes again, by Effect's own means", () =>
     onClient((net, server) =>

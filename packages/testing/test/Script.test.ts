@@ -3,6 +3,7 @@ import { Script, Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect-winsock/testing/vitest"
 import { Cause, Clock, Duration, Effect, Exit, type Layer, Schedule } from "effect"
 import { readFileSync } from "node:fs"
+import { Dice } from "./utils/dice.ts"
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const text = (from: Uint8Array) => new TextDecoder().decode(from)
@@ -209,6 +210,65 @@ describe("what is said", () => {
   })
 })
 
+const runs = Number(process.env["WINSOCK_PROPERTY_RUNS"] ?? 200)
+
+/** A conversation, the program that keeps to it, and the same one with a byte that differs. */
+const conversation = (seed: number) => {
+  const dice = new Dice(seed)
+  const word = () => Uint8Array.from({ length: 1 + dice.below(dice.chance(10) ? 50_000 : 20) }, () => dice.below(256))
+  const turns = Array.from({ length: 1 + dice.below(8) }, () => ({ ours: dice.chance(50), bytes: word() }))
+  const steps = Script.accepted(
+    ...turns.map(({ bytes, ours }) =>
+      ours
+        ? Script.expects(bytes)
+        : dice.chance(30)
+        ? Script.after("1 second", Script.sends(bytes))
+        : Script.sends(bytes)
+    )
+  )
+  const say = (s: Winsock.Socket, bytes: Uint8Array) =>
+    Effect.gen(function*() {
+      for (let from = 0; from < bytes.length;) {
+        const to = Math.min(bytes.length, from + 1 + dice.below(bytes.length))
+        yield* Winsock.send(s, bytes.subarray(from, to))
+        if (dice.chance(30)) yield* Effect.sleep(dice.below(100))
+        from = to
+      }
+    })
+  const hear = (s: Winsock.Socket, bytes: Uint8Array) =>
+    Effect.gen(function*() {
+      for (let from = 0; from < bytes.length;) {
+        const got = yield* Winsock.recv(s, bytes.length - from)
+        assert.strictEqual(Buffer.compare(got, bytes.subarray(from, from + got.length)), 0)
+        from += got.length
+      }
+    })
+  const play = (differs: number) =>
+    dial((s) =>
+      Effect.gen(function*() {
+        for (const [index, { bytes, ours }] of turns.entries()) {
+          if (!ours) yield* hear(s, bytes)
+          else yield* say(s, index === differs ? bytes.with(bytes.length - 1, bytes.at(-1)! ^ 1) : bytes)
+        }
+      })
+    )
+  const own = turns.flatMap(({ ours }, index) => ours ? [index] : [])
+  return { script: Script.connects(address, [steps]), play, differs: own.length === 0 ? undefined : dice.pick(own) }
+}
+
+describe("any conversation", () => {
+  it("passes however its bytes are cut, and fails with one byte that differs", () => {
+    for (let seed = 0; seed < runs; seed++) {
+      const { differs, play, script } = conversation(seed)
+      const kept = played(play(-1), script, { seed })
+      assert.deepStrictEqual([kept.ended, kept.leftovers], ["done", []], `seed ${seed}\n${Sim.format(kept)}`)
+      if (differs === undefined) continue
+      const broken = played(Effect.ignore(play(differs)), script, { seed })
+      assert.match(broken.leftovers[0] ?? "", new RegExp(`line ${differs + 1} of \\d+: expected `), `seed ${seed}`)
+    }
+  })
+})
+
 describe("what is not as it was written", () => {
   it("names the bytes that differ, and where", () => {
     const script = Script.connects(address, [
@@ -326,6 +386,7 @@ describe("what is not as it was written", () => {
     )
     assert.deepStrictEqual(notes, [
       "0 script meets accepted attempt 1 of 1",
+      "3000 script waits for \"PING\" attempt 1 of 1, line 1 of 2",
       "3000 script Expects attempt 1 of 1, line 1 of 2",
       "3000 script Sends attempt 1 of 1, line 2 of 2"
     ])

@@ -104,6 +104,7 @@ class Conversation {
   private writing = false
   private timer: Timer | undefined
   private entered = -1
+  private waiting = -1
   over = false
 
   constructor(script: Running, place: string, lines: ReadonlyArray<Script.Line>) {
@@ -171,8 +172,15 @@ class Conversation {
       const line = this.lines[this.next]
       if (line === undefined) return this.afterLast()
       if (this.entered !== this.next) this.enter(line)
-      else if (!this.say(line)) return
+      else if (!this.say(line)) return this.waits(line)
     }
+  }
+
+  /** Says once what it waits for: where nobody says more, it is what a report is looked at for. */
+  private waits(line: Script.Line): void {
+    if (this.over || this.waiting === this.next) return
+    this.waiting = this.next
+    this.script.note(this.where(), `waits for ${describeLine(line)}`)
   }
 
   /** A line becomes the next one; some wait before they are said. */

@@ -53,6 +53,8 @@ const largest = 16 * 1024
 
 export class Link {
   settings: LinkSettings
+  private readonly plain: LinkSettings
+  private changes: ReadonlyArray<(settings: LinkSettings) => LinkSettings> = []
   readonly from: Place
   readonly to: Place
   private readonly engine: Engine
@@ -74,13 +76,28 @@ export class Link {
     this.engine = engine
     this.from = from
     this.to = to
-    this.settings = settings
+    this.settings = this.plain = settings
   }
 
   /** How many bytes of a stream travel as one: as many whole packets as fit 16 KiB. */
   get segment(): number {
     const payload = Math.max(1, this.settings.mtu - headers)
     return payload > largest ? payload : largest - largest % payload
+  }
+
+  /** Changes what it is like, on top of earlier changes. Answers what takes this change back, and no other. */
+  change(change: (settings: LinkSettings) => LinkSettings): () => void {
+    const one = (settings: LinkSettings) => change(settings)
+    this.changes = [...this.changes, one]
+    this.apply()
+    return () => {
+      this.changes = this.changes.filter((other) => other !== one)
+      this.apply()
+    }
+  }
+
+  private apply(): void {
+    this.settings = this.changes.reduce((settings, change) => change(settings), this.plain)
   }
 
   get name(): string {
