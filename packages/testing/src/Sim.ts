@@ -189,7 +189,8 @@ export interface Options {
   readonly maxSteps?: number | undefined
   /**
    * How many tasks may run while no time passes: more is a livelock. A million unless given. A fiber that is made to let
-   * others go first, since it has used up its operations, counts as 64.
+   * others go first, since it has used up its operations, counts as 64. A program that begins a million fibers at one
+   * instant needs more.
    */
   readonly maxStepsPerInstant?: number | undefined
   /**
