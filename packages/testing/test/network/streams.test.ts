@@ -46,6 +46,25 @@ describe("a handshake", () => {
     assert.deepStrictEqual(client.last, [3020 * milli, "connected", "established"])
   })
 
+  it("E09: a caller beyond the backlog is refused after a round trip where the system refuses", () => {
+    const here = world({ ...two, profile: { ...SimNetwork.linux, backlog: "refuse" } })
+    Peer.open(here, "server").listen("10.0.0.2:80", 1)
+    Peer.open(here, "client").connect("10.0.0.2:80")
+    const second = Peer.open(here, "client").connect("10.0.0.2:80")
+    here.engine.run()
+    assert.deepStrictEqual(second.last, [20 * milli, "connected", "WSAECONNREFUSED"])
+  })
+
+  it("a caller beyond the backlog of a Linux asks again, and comes in once there is room", () => {
+    const here = world(two)
+    const listener = Peer.open(here, "server").listen("10.0.0.2:80", 1)
+    Peer.open(here, "client").connect("10.0.0.2:80")
+    const second = Peer.open(here, "client").connect("10.0.0.2:80")
+    here.engine.at(1500 * milli, () => void listener.accept())
+    here.engine.run()
+    assert.deepStrictEqual(second.last, [2020 * milli, "connected", "established"])
+  })
+
   it("A06: a caller that gives up while its request is on the way has withdrawn it", () => {
     const here = world({ ...two, conditional: true })
     const listener = Peer.open(here, "server").listen("10.0.0.2:80")
