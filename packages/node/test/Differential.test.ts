@@ -40,7 +40,8 @@ const live = (): World => {
     settle: (judgement) =>
       Effect.gen(function*() {
         const deadline = performance.now() + patience
-        for (let excused = 0; performance.now() < deadline;) {
+        // A machine that is busy elsewhere takes time and gives no turns.
+        for (let turns = 0, excused = 0; turns < 100 || performance.now() < deadline; turns++) {
           yield* turn
           const come = yield* judgement
           // What differs by a rule may be on its way to agree.

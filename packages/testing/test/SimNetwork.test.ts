@@ -1,4 +1,4 @@
-import { type SocketAddress, Winsock } from "@effect-winsock/core"
+import { type SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
 import { Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Duration, Effect, Exit, Fiber } from "effect"
@@ -160,6 +160,23 @@ describe("SimNetwork", () => {
     }))
     assert.isTrue(report.leftovers.some((line) => line.includes("socket 1 of client")), report.leftovers.join("\n"))
     assert.isTrue(report.leftovers.some((line) => line.includes("server")), report.leftovers.join("\n"))
+  })
+
+  it("E03: an address can be shared until somebody listens there, as on Linux", () => {
+    const { value } = outcome(
+      Effect.gen(function*() {
+        const shared = Effect.tap(
+          Winsock.socket(stream),
+          (s) => Winsock.setsockopt(s, SocketOption.SO_REUSEADDR, true)
+        )
+        const [first, second, third] = yield* Effect.all([shared, shared, shared])
+        yield* Winsock.bind(first, "127.0.0.1:7")
+        yield* Winsock.bind(second, "127.0.0.1:7")
+        yield* Winsock.listen(first)
+        return (yield* Effect.flip(Winsock.bind(third, "127.0.0.1:7")))._tag
+      }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
+    )
+    assert.strictEqual(value, "WSAEADDRINUSE")
   })
 
   it("A08: what has arrived before the first receive is received in one piece", () => {

@@ -33,7 +33,6 @@ const listen = (s: Slot): Step => ({ op: "listen", s, backlog: 100 })
 const connect = (s: Slot, to: Slot): Step => ({ op: "connect", s, to: at(to) })
 const accept = (s: Slot, as: Slot): Step => ({ op: "accept", s, as, verdict: undefined })
 const close = (s: Slot): Step => ({ op: "closesocket", s })
-const reuse = (s: Slot): Step => ({ op: "setsockopt", s, option: "SO_REUSEADDR", on: true })
 
 export const rules: ReadonlyArray<Rule> = [
   {
@@ -94,16 +93,6 @@ export const rules: ReadonlyArray<Rule> = [
     explains: ({ first, of, second }) =>
       (/ (connect|attempt) /.test(of) && /connected to/.test(first) && /WSAECONNRESET/.test(second)) ||
       (!isUp(first) && /^IPv. stream r/.test(first) && /^IPv. stream --x/.test(second))
-  },
-  {
-    name: "Linux lets nobody bind where somebody listens",
-    reason: "whether SO_REUSEADDR shares an address with a listener is the system's own; the simulated host lets it",
-    example: [tcp("a"), reuse("a"), bind("a"), listen("a"), tcp("b"), reuse("b"), bind("b", at("a"))],
-    ends: true,
-    explains: ({ first, of, second }, step, parts) =>
-      / bind /.test(step) &&
-      ((first === "ok" && second === "WSAEADDRINUSE") ||
-        parts.some((part) => part.of.length > 1 && part.of !== of && part.second === "WSAEADDRINUSE"))
   },
   {
     name: "Node holds no port between attempts",

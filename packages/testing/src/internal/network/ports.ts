@@ -62,11 +62,11 @@ export class Ports<H extends { readonly listening: boolean }> {
       address = withPort(asked, port)
     }
     const seat = this.seat(owner, kind, address, options, chosen)
-    // Where binding is not exclusive two may have one address, as long as nobody listens there.
+    // Two may have one address where both say so, or where binding is not exclusive, as long as nobody listens there.
     const strict = this.exclusive || kind.type === "datagram" || kind.family === "Unix"
     for (const other of this.seated(seat.table)) {
-      if (other.owner === undefined || !overlap(seat, other) || (seat.reuse && other.reuse)) continue
-      if (strict || other.owner.listening) return Provider.failure("WSAEADDRINUSE")
+      if (other.owner === undefined || !overlap(seat, other)) continue
+      if (other.owner.listening || (strict && !(seat.reuse && other.reuse))) return Provider.failure("WSAEADDRINUSE")
     }
     return this.take(seat)
   }
