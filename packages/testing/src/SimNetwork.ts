@@ -383,16 +383,27 @@ export class SimNetwork extends Context.Service<SimNetwork, Network>()("@effect-
 const micros = (duration: Duration.Input): number =>
   Math.round(Duration.toMillis(Duration.fromInputUnsafe(duration)) * 1000)
 
-const linkOf = (options: LinkOptions, otherwise: LinkSettings): LinkSettings => ({
-  latency: options.latency === undefined ? otherwise.latency : micros(options.latency),
-  jitter: options.jitter === undefined ? otherwise.jitter : micros(options.jitter),
-  bandwidth: options.bandwidth ?? otherwise.bandwidth,
-  loss: options.loss ?? otherwise.loss,
-  duplicate: options.duplicate ?? otherwise.duplicate,
-  reorder: options.reorder ?? otherwise.reorder,
-  mtu: options.mtu ?? otherwise.mtu,
-  queue: options.queue ?? otherwise.queue
-})
+const linkOf = (options: LinkOptions, otherwise: LinkSettings): LinkSettings => {
+  const link = {
+    latency: options.latency === undefined ? otherwise.latency : micros(options.latency),
+    jitter: options.jitter === undefined ? otherwise.jitter : micros(options.jitter),
+    bandwidth: options.bandwidth ?? otherwise.bandwidth,
+    loss: options.loss ?? otherwise.loss,
+    duplicate: options.duplicate ?? otherwise.duplicate,
+    reorder: options.reorder ?? otherwise.reorder,
+    mtu: options.mtu ?? otherwise.mtu,
+    queue: options.queue ?? otherwise.queue
+  }
+  for (const name of ["loss", "duplicate", "reorder"] as const) {
+    if (!(link[name] >= 0 && link[name] <= 1)) throw new Error(`${name} is from 0 to 1, not ${link[name]}`)
+  }
+  if (!(link.bandwidth > 0)) throw new Error(`a bandwidth of ${link.bandwidth} lets nothing through`)
+  if (!(link.mtu >= leastMtu)) throw new Error(`an mtu is at least ${leastMtu}, not ${link.mtu}`)
+  return link
+}
+
+/** Of IPv4 (RFC 791). */
+const leastMtu = 68
 
 const plain: LinkSettings = {
   latency: 1000,
@@ -418,13 +429,15 @@ const modelOf = (engine: Engine, options: Options): Model => {
   const taken = new Set(given.flatMap(([, host]) => host.addresses ?? []))
   let next = 1
   const free = (): ReadonlyArray<string> => {
-    while (taken.has(`10.0.0.${next}`) || taken.has(`fd00::${next.toString(16)}`)) next++
-    const [high, low] = [next >> 8, next & 255]
-    const found = [high === 0 ? `10.0.0.${low}` : `10.0.${high}.${low}`, `fd00::${next.toString(16)}`]
-    next++
-    // Neither a network nor its broadcast address is a host's.
-    while ((next & 255) === 0 || (next & 255) === 255) next++
-    return found
+    for (;; next++) {
+      const [high, low] = [next >> 8, next & 255]
+      // Neither a network nor its broadcast address is a host's.
+      if (low === 0 || low === 255) continue
+      const found = [`10.0.${high}.${low}`, `fd00::${next.toString(16)}`]
+      if (found.some((address) => taken.has(address))) continue
+      next++
+      return found
+    }
   }
   const model = new Model(engine, {
     profile,

@@ -1,4 +1,4 @@
-import { type SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
+import { SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
 import { Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Duration, Effect, Exit, Fiber } from "effect"
@@ -207,6 +207,33 @@ describe("SimNetwork", () => {
       }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
     )
     assert.deepStrictEqual(value, ["WSAECONNABORTED", "last words", "WSAECONNABORTED"])
+  })
+
+  it("options that contradict each other, and hosts that are not there, are defects", () => {
+    const wrong = (options: SimNetwork.Options, use: (net: SimNetwork.Network) => unknown = () => {}) => {
+      const { exit } = Sim.run(Effect.map(SimNetwork.make(options), use))
+      return Exit.isFailure(exit) ? Cause.pretty(exit.cause).split("\n")[0] : "nothing wrong"
+    }
+    assert.include(wrong({ link: { loss: 1.5 } }), "loss is from 0 to 1, not 1.5")
+    assert.include(wrong({ link: { bandwidth: 0 } }), "a bandwidth of 0 lets nothing through")
+    assert.include(wrong({ link: { mtu: 20 } }), "an mtu is at least 68, not 20")
+    assert.include(wrong({ links: [{ from: "host", to: "moon" }] }), "there is no host moon; there are host")
+    const same = { addresses: ["10.0.0.1"] }
+    assert.include(wrong({ hosts: { a: same, b: same } }), "10.0.0.1 is the address of a and of b")
+    assert.include(wrong(two, (net) => net.crash("moon")), "there is no host moon; there are client, server")
+    assert.include(wrong({ hosts: { a: same } }, (net) => net.address("a", 80, "IPv6")), "a has no IPv6 address")
+  })
+
+  it("gives each host without addresses its own, whatever the others have", () => {
+    const { value } = outcome(
+      Effect.gen(function*() {
+        const hosts = Object.fromEntries(Array.from({ length: 600 }, (_, index) => [`h${index}`, {}]))
+        const net = yield* SimNetwork.make({ hosts: { taken: { addresses: ["10.0.0.2"] }, ...hosts } })
+        return new Set(Object.keys(hosts).map((name) => SocketAddress.format(net.address(name, 80))))
+      })
+    )
+    assert.strictEqual(value.size, 600)
+    assert.isFalse(value.has("10.0.0.2:80") || value.has("10.0.0.255:80") || value.has("10.0.1.0:80"))
   })
 
   it("the same seed gives the same run, to the last event", () => {
