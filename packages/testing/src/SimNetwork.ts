@@ -285,7 +285,7 @@ export interface Network {
   readonly address: (host: string, port: number, family?: "IPv4" | "IPv6") => SocketAddress.SocketAddress
   /**
    * Runs a program on a host until the scope ends: on a Winsock of its own, ended when the host is, and begun anew when
-   * it is restarted. What it fails with is told at the end of the run.
+   * it is restarted. It begins once the network of the host is up. What it fails with is told at the end of the run.
    */
   readonly run: <A, E, R>(
     host: string,
@@ -492,13 +492,10 @@ const runOn = (
       end: () => fiber?.interruptUnsafe()
     }
     yield* Effect.acquireRelease(
-      Effect.sync(() => {
-        host.programs.add(one)
-        if (host.running) one.start()
-      }),
+      Effect.sync(() => host.install(one)),
       () =>
         Effect.suspend(() => {
-          host.programs.delete(one)
+          host.uninstall(one)
           return fiber === undefined ? Effect.void : Fiber.interrupt(fiber)
         })
     )

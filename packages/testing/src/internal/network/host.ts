@@ -38,7 +38,9 @@ export class Host {
   readonly addresses: ReadonlyArray<Address>
   /** The addresses as places. */
   readonly places: ReadonlyArray<string>
-  readonly programs = new Set<Program>()
+  private readonly programs = new Set<Program>()
+  /** The programs that have begun and were not ended. */
+  private readonly begun = new Set<Program>()
   readonly handles = new Set<StreamHandle | DatagramHandle>()
   ports: Ports<StreamHandle>
   datagramPorts: Ports<DatagramHandle>
@@ -93,6 +95,7 @@ export class Host {
   setNetwork(network: "up" | "down"): void {
     this.network = network
     this.net.engine.note({ kind: `network ${network}`, host: this.name })
+    this.begin()
   }
 
   leave(handle: StreamHandle | DatagramHandle): void {
@@ -173,6 +176,34 @@ export class Host {
     this.net.link(this, sender.host).pass(makeFlow(), { arrive: () => sender.deadPort(to), lost: () => {} })
   }
 
+  // -- programs -------------------------------------------------------------------------------------------------------
+
+  install(program: Program): void {
+    this.programs.add(program)
+    this.begin()
+  }
+
+  uninstall(program: Program): void {
+    this.programs.delete(program)
+    this.begun.delete(program)
+  }
+
+  /** A program begins once there is a network, as a service does that waits for it: without one there is no Winsock. */
+  private begin(): void {
+    if (!this.running || this.network === "down") return
+    for (const program of this.programs) {
+      if (this.begun.has(program)) continue
+      this.begun.add(program)
+      program.start()
+    }
+  }
+
+  private end(): void {
+    const begun = [...this.begun]
+    this.begun.clear()
+    for (const program of begun) program.end()
+  }
+
   // -- power ----------------------------------------------------------------------------------------------------------
 
   /** Power is lost: nobody is told, and what was on the way from here arrives all the same. */
@@ -184,14 +215,14 @@ export class Host {
     this.handles.clear()
     // Those of sockets that had been closed too.
     for (const end of this.net.connections) if (end.host === this) end.vanish()
-    for (const program of this.programs) program.end()
+    this.end()
   }
 
   /** Its programs end, and what they left open is closed in order. */
   stop(): void {
     if (!this.running) return
     this.net.engine.note({ kind: "stopped", host: this.name })
-    for (const program of this.programs) program.end()
+    this.end()
     for (const handle of this.handles) handle.stop(wentDown)
     this.running = false
     this.handles.clear()
@@ -205,7 +236,7 @@ export class Host {
     }
     this.running = this.powered = true
     this.net.engine.note({ kind: "restarted", host: this.name })
-    for (const program of this.programs) program.start()
+    this.begin()
   }
 }
 
