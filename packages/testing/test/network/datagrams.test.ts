@@ -110,6 +110,33 @@ describe("a datagram", () => {
     assert.deepStrictEqual(late.toSorted((a, b) => a - b), plain.got)
   })
 
+  it("is doubled and overtaken on a loopback too, and keeps its order where the loopback was held", () => {
+    const toItself = (loopback: SimNetwork.LinkOptions) => {
+      const here = world({ ...two, loopback })
+      const client = bound(here, "client", "127.0.0.1:9")
+      const send = (what: string) => void client.handle.sendTo(text(what), at("127.0.0.1:9"))
+      const got = () => client.log.map(([, , what]) => String(what).split(" ")[0]).join()
+      return { here, send, got }
+    }
+    const doubled = toItself({ duplicate: 1 })
+    doubled.send("1")
+    doubled.here.engine.run()
+    assert.strictEqual(doubled.got(), "1,1")
+
+    const late = toItself({ reorder: 1 })
+    late.send("1")
+    late.here.engine.run()
+    assert.strictEqual(late.here.engine.now(), milli)
+
+    const held = toItself({})
+    held.here.net.hold("client", "client")
+    held.send("1")
+    held.here.net.release("client", "client")
+    held.send("2")
+    held.here.engine.run()
+    assert.strictEqual(held.got(), "1,2")
+  })
+
   it("that is longer than a packet is lost with any of its parts", () => {
     const here = world({ ...two, link: { loss: 0.1, mtu: 1000 } })
     const server = bound(here, "server", "0.0.0.0:9")

@@ -185,7 +185,7 @@ export class DatagramHandle implements Provider.Handle {
 
   private launch(target: Host, bytes: Uint8Array, from: Address, to: Address, broadcast: boolean): void {
     const link = this.host.net.link(this.host, target)
-    if (link.instant) return target.posted(this, bytes, from, to, broadcast, true)
+    if (this.flow.flying === 0 && link.instant) return target.posted(this, bytes, from, to, broadcast, true)
     const why = link.sendDatagram(bytes.length, this.flow, {
       arrive: () => target.posted(this, bytes, from, to, broadcast, false),
       lost: (why) => this.dropped(why)

@@ -119,9 +119,9 @@ export class Link {
 
   /** A host that speaks to itself, and is in no way hindered, hears itself at once. */
   get instant(): boolean {
-    const { bandwidth, jitter, latency, loss } = this.settings
-    return this.from === this.to && latency === 0 && jitter === 0 && loss === 0 && bandwidth === Infinity &&
-      this.cuts === 0 && this.holds === 0 && this.from.reachable
+    const { bandwidth, duplicate, jitter, latency, loss, reorder } = this.settings
+    return this.from === this.to && latency === 0 && jitter === 0 && bandwidth === Infinity &&
+      loss === 0 && duplicate === 0 && reorder === 0 && this.cuts === 0 && this.holds === 0 && this.from.reachable
   }
 
   /** Sends something that no sink is told of before another event: it may arrive within the call. */
@@ -184,16 +184,16 @@ export class Link {
   private leave(flow: Flow, packet: Packet): void {
     if (this.cuts > 0) return this.later(packet, "partition")
     if (this.chance(this.settings.loss)) return this.later(packet, "loss")
+    this.arriveAt(this.ordered(flow), flow, packet)
+  }
+
+  private arriveAt(time: number, flow: Flow, packet: Packet): void {
     flow.flying++
-    this.engine.at(this.ordered(flow), () => {
+    this.engine.at(time, () => {
       flow.flying--
       if (this.to.reachable) packet.arrive()
       else packet.lost("nobody there")
     })
-  }
-
-  private arriveAt(time: number, packet: Packet): void {
-    this.engine.at(time, () => this.to.reachable ? packet.arrive() : packet.lost("nobody there"))
   }
 
   private fly(size: number, flow: Flow, packet: Packet): void {
@@ -204,8 +204,8 @@ export class Link {
     }
     // It is overtaken by those that are sent up to a latency later.
     const late = this.chance(reorder)
-    this.arriveAt(late ? this.engine.now() + this.travel() + Math.max(latency, 1000) : this.ordered(flow), packet)
-    if (this.chance(duplicate)) this.arriveAt(this.ordered(flow), packet)
+    this.arriveAt(late ? this.engine.now() + this.travel() + Math.max(latency, 1000) : this.ordered(flow), flow, packet)
+    if (this.chance(duplicate)) this.arriveAt(this.ordered(flow), flow, packet)
   }
 
   // -- bandwidth ----------------------------------------------------------------------------------------------------
