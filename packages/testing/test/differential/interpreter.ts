@@ -82,8 +82,6 @@ class Held {
   closed = false
   nonBlocking = false
   shut = false
-  /** Its receives give up. */
-  hurried = false
   sent = 0
   received = 0
   hash = noHash
@@ -352,9 +350,7 @@ class Run {
           })
         )
       case "patience":
-        return done(Winsock.setsockopt(s, SocketOption.SO_RCVTIMEO, step.millis), () => {
-          held.hurried = step.millis > 0
-        })
+        return done(Winsock.setsockopt(s, SocketOption.SO_RCVTIMEO, step.millis))
       case "nonBlocking":
         return done(Winsock.ioctlsocket(s, "FIONBIO", step.on), () => {
           held.nonBlocking = step.on
@@ -468,7 +464,7 @@ class Run {
     const why = (text: string): Call => Effect.succeed(say(`not made: ${text}`))
     if (to === undefined || to.closed || from.closed) return why("there is no such socket")
     if (from.socket.kind.type === "datagram" || to.socket.kind.type === "datagram") return why("they are no streams")
-    if (from.nonBlocking || to.nonBlocking || to.shut || to.hurried) return why("one of them would not wait")
+    if (from.nonBlocking || to.nonBlocking || to.shut) return why("one of them would not wait")
     if (this.waiting.some(({ s }) => this.held.get(s) === to || this.held.get(s) === from)) return why("somebody waits")
     const unix = from.socket.kind.family === "Unix"
     // Nobody can say who is at the other end of a Unix-domain stream: so pieces, which any world keeps for whoever it is.
@@ -478,6 +474,8 @@ class Run {
         ? (yield* isConnected(from.socket)) && (yield* isConnected(to.socket))
         : yield* facing(from.socket, to.socket)
       if (!connected) return say("not made: they are not connected")
+      const patience = yield* tagOf(Winsock.getsockopt(to.socket, SocketOption.SO_RCVTIMEO), String)
+      if (patience !== "0") return say("not made: it would give up")
       const before = to.received
       let sent = 0
       while (sent < total) {
