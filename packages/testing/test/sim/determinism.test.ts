@@ -23,7 +23,7 @@ describe("determinism", () => {
       all.add(first)
     }
     assert.strictEqual(all.size, seeds, "each seed is another run")
-  }, 300_000)
+  }, 900_000)
 
   it("runs them in another process as in this one, wherever a process begins", async () => {
     const here = Array.from({ length: 20 }, (_, seed) => hashOf(seed))
