@@ -265,7 +265,10 @@ export interface Report<out A, out E = never> {
   readonly hash: string
   /** The last events, or all of them. */
   readonly events: ReadonlyArray<Noted>
-  /** What was left over, a line each: what checks found, fibers, external work, fibers that no interruption ends. */
+  /**
+   * What was left over, a line each: what checks found, fibers, external work, fibers that no interruption ends. Of a run
+   * that stopped before its program had ended, what checks found then.
+   */
   readonly leftovers: ReadonlyArray<string>
 }
 
@@ -526,9 +529,9 @@ class Course<A, E> {
   }
 
   /** Ends it, and says what came of it. */
-  end(stop: Stop | undefined): Report<A, E> {
+  end(before: Stop | undefined): Report<A, E> {
     const { run } = this
-    if (stop === undefined) run.settle()
+    const stop = before ?? run.settle()
     const at = run.now()
     const figures = {
       ended: stop ?? "done" as Ended,
@@ -541,8 +544,8 @@ class Course<A, E> {
       events: run.noted()
     }
     const exit: Exit.Exit<A, E | SimError> = stop === undefined ? this.exit! : this.failure(stop, at)
-    const checked = stop === undefined && this.options.checks !== false
-    const found = checked ? run.leftovers() : []
+    const checked = this.options.checks !== false
+    const found = checked ? run.leftovers(stop === undefined) : []
     const leftovers = [...found, ...run.interrupt()]
     run.close()
     if (leftovers.length === 0 || !checked || Exit.isFailure(exit)) return { exit, ...figures, leftovers }

@@ -228,6 +228,18 @@ describe("the end", () => {
     assert.strictEqual((Cause.squash(report.exit.cause) as Error).message, "in a task")
   })
 
+  it("dies of what a task throws in the last instant of its program", () => {
+    const report = Sim.run(Effect.gen(function*() {
+      const sim = yield* Sim.Sim
+      sim.at(0, () => {
+        throw new Error("at the end")
+      })
+    }))
+    assert.strictEqual(report.ended, "thrown")
+    if (Exit.isSuccess(report.exit)) return assert.fail("the run succeeded")
+    assert.strictEqual((Cause.squash(report.exit.cause) as Error).message, "at the end")
+  })
+
   it("refuses a run inside of a run, and goes on", () => {
     const nested = Effect.try({
       try: () => Sim.run(Effect.void),
@@ -265,6 +277,21 @@ describe("leftovers", () => {
     assert.match(fiber!, /^fiber: #2, span uploader, uploader .*Sim\.test\.ts/)
     assert.deepStrictEqual([work, others], ["external work: upload", []])
     assert.strictEqual(report.ended, "done")
+  })
+
+  it("of a program that has not ended are what the simulated world holds then", () => {
+    const holding = Effect.gen(function*() {
+      const sim = yield* Sim.Sim
+      let open = true
+      sim.check("sockets", () => open ? ["listens on port 80"] : [])
+      yield* Effect.addFinalizer(() => Effect.sync(() => open = false))
+      yield* Effect.forkScoped(Effect.never)
+      return yield* Effect.never
+    })
+    const report = Sim.run(holding)
+    assert.strictEqual(reasonOf(report)._tag, "Deadlock")
+    assert.deepStrictEqual(report.leftovers, ["sockets: listens on port 80"])
+    assert.deepStrictEqual(Sim.run(holding, { checks: false }).leftovers, [])
   })
 
   it("are not fibers that end with the program, in its last instant or in its scope", () => {

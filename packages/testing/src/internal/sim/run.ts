@@ -249,13 +249,14 @@ export class Run implements Sim.Engine, Scheduler.Scheduler, Scheduler.Scheduler
 
   // --- the end -------------------------------------------------------------------------------------------------------
 
-  /** What is left over when the program has ended. */
-  leftovers(): ReadonlyArray<string> {
-    return [
-      ...this.checks.flatMap(([name, f]) => f().map((line) => `${name}: ${line}`)),
-      ...this.liveFibers(),
-      ...Array.from(this.external.values(), (what) => `external work: ${what}`)
-    ]
+  /**
+   * What is left over when the program has ended. Of a program that has not, its error tells the fibers, and only the
+   * parts of the simulated world have more to say.
+   */
+  leftovers(hasEnded: boolean): ReadonlyArray<string> {
+    const found = this.checks.flatMap(([name, f]) => f().map((line) => `${name}: ${line}`))
+    if (!hasEnded) return found
+    return [...found, ...this.liveFibers(), ...Array.from(this.external.values(), (what) => `external work: ${what}`)]
   }
 
   private liveFibers(): ReadonlyArray<string> {
@@ -264,10 +265,13 @@ export class Run implements Sim.Engine, Scheduler.Scheduler, Scheduler.Scheduler
     return alive.length > 20 ? [...lines, `fiber: and ${alive.length - 20} more`] : lines
   }
 
-  /** Lets what is ready at this instant have its turn, since the program ended in the middle of it. */
-  settle(): void {
+  /**
+   * Lets what is ready at this instant have its turn, since the program ended in the middle of it. What does not come to
+   * rest is left over; what throws is the end of the run, as it would have been before.
+   */
+  settle(): "thrown" | undefined {
     this.grace()
-    this.turn()
+    return this.turn() === "thrown" ? "thrown" : undefined
   }
 
   /** Interrupts what has not ended, the program before the fibers beyond it. Says what did not end even so. */
