@@ -33,6 +33,8 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as NetAddress from "effect/net/NetAddress"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { isV4, placeOf, withPort } from "./internal/addresses.ts"
 import type { Program } from "./internal/network/host.ts"
@@ -397,6 +399,9 @@ const linkOf = (options: LinkOptions, otherwise: LinkSettings): LinkSettings => 
   for (const name of ["loss", "duplicate", "reorder"] as const) {
     if (!(link[name] >= 0 && link[name] <= 1)) throw new Error(`${name} is from 0 to 1, not ${link[name]}`)
   }
+  for (const name of ["latency", "jitter", "queue"] as const) {
+    if (!(link[name] >= 0)) throw new Error(`a ${name} is 0 or more`)
+  }
   if (!(link.bandwidth > 0)) throw new Error(`a bandwidth of ${link.bandwidth} lets nothing through`)
   if (!(link.mtu >= leastMtu)) throw new Error(`an mtu is at least ${leastMtu}, not ${link.mtu}`)
   return link
@@ -419,9 +424,30 @@ const plain: LinkSettings = {
 const addressOf = (ip: string): SocketAddress.SocketAddress =>
   SocketAddress.fromInputUnsafe(ip.includes(":") ? `[${ip}]:0` : `${ip}:0`)
 
+const hostAddressOf = (name: string, ip: string): SocketAddress.SocketAddress => {
+  const address = Result.getOrUndefined(SocketAddress.fromInput(ip.includes(":") ? `[${ip}]:0` : `${ip}:0`))
+  if (address === undefined) {
+    throw new Error(`${ip} of host ${name} is no address: write one without a port, such as 10.0.0.1 or fd00::1`)
+  }
+  const loopback = address._tag !== "UnixPathAddress" &&
+    NetAddress.isLoopback(NetAddress.toCanonical(address).address)
+  if (loopback || SocketAddress.isUnspecified(address) || SocketAddress.isBroadcast(address)) {
+    throw new Error(`${ip} of host ${name} is no address of one host alone`)
+  }
+  return address
+}
+
+const portsOf = (name: string, [first, last]: readonly [number, number]): readonly [number, number] => {
+  if (Number.isInteger(first) && Number.isInteger(last) && 1 <= first && first <= last && last <= 65_535) {
+    return [first, last]
+  }
+  throw new Error(`the ephemeral ports of host ${name} are ${first} to ${last}, and are to be from 1 to 65535`)
+}
+
 const modelOf = (engine: Engine, options: Options): Model => {
   const profile = options.profile ?? linux
   const given = Object.entries(options.hosts ?? { host: {} })
+  if (given.length === 0) throw new Error("a network has a host at least: hosts is empty")
   const link = linkOf(options.link ?? {}, plain)
   const links = new Map(
     (options.links ?? []).map((one) => [`${one.from}>${one.to}`, linkOf(one, link)] as const)
@@ -450,11 +476,11 @@ const modelOf = (engine: Engine, options: Options): Model => {
     exclusiveBind: options.exclusiveBind ?? true,
     hosts: given.map(([name, host]) => ({
       name,
-      addresses: (host.addresses ?? free()).map(addressOf),
+      addresses: (host.addresses ?? free()).map((ip) => hostAddressOf(name, ip)),
       names: host.names ?? [],
       maxSockets: host.maxSockets ?? Infinity,
       maxBuffers: host.maxBuffers ?? Infinity,
-      ephemeralPorts: host.ephemeralPorts ?? profile.ephemeralPorts,
+      ephemeralPorts: portsOf(name, host.ephemeralPorts ?? profile.ephemeralPorts),
       network: host.network ?? "up"
     }))
   })

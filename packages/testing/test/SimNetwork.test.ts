@@ -179,6 +179,23 @@ describe("SimNetwork", () => {
     assert.strictEqual(value, "WSAEADDRINUSE")
   })
 
+  it("tells of a program that failed, and of open sockets, when a deadlock comes of it", () => {
+    const report = Sim.run(Effect.gen(function*() {
+      const net = yield* SimNetwork.make(two)
+      yield* net.run("server", Effect.fail("no configuration"))
+      const waiting = Effect.gen(function*() {
+        const listener = yield* Winsock.socket(stream)
+        yield* Winsock.bind(listener, "0.0.0.0:7")
+        yield* Winsock.listen(listener)
+        return yield* Winsock.accept(listener)
+      })
+      return yield* Effect.provide(waiting, net.layer("client"))
+    }))
+    assert.strictEqual(report.ended, "deadlock")
+    assert.isTrue(report.leftovers.some((line) => line.includes("no configuration")), Sim.format(report))
+    assert.isTrue(report.leftovers.some((line) => line.includes("listens on 0.0.0.0:7")), Sim.format(report))
+  })
+
   it("A08: what has arrived before the first receive is received in one piece", () => {
     const { value } = outcome(
       Effect.gen(function*() {
@@ -218,6 +235,16 @@ describe("SimNetwork", () => {
     assert.include(wrong({ link: { bandwidth: 0 } }), "a bandwidth of 0 lets nothing through")
     assert.include(wrong({ link: { mtu: 20 } }), "an mtu is at least 68, not 20")
     assert.include(wrong({ links: [{ from: "host", to: "moon" }] }), "there is no host moon; there are host")
+    assert.include(wrong({ link: { latency: "-1 millis" } }), "a latency is 0 or more")
+    assert.include(wrong({ hosts: {} }), "a network has a host at least: hosts is empty")
+    const addressed = (address: string) => wrong({ hosts: { a: { addresses: [address] } } })
+    assert.include(addressed("10.0.0.1:80"), "10.0.0.1:80 of host a is no address: write one without a port")
+    for (const address of ["127.0.0.1", "::1", "0.0.0.0", "255.255.255.255"]) {
+      assert.include(addressed(address), `${address} of host a is no address of one host alone`)
+    }
+    for (const ephemeralPorts of [[9, 1], [0, 9], [1, 70_000], [1, NaN]] as const) {
+      assert.include(wrong({ hosts: { a: { ephemeralPorts } } }), "the ephemeral ports of host a are ")
+    }
     const same = { addresses: ["10.0.0.1"] }
     assert.include(wrong({ hosts: { a: same, b: same } }), "10.0.0.1 is the address of a and of b")
     assert.include(wrong(two, (net) => net.crash("moon")), "there is no host moon; there are client, server")
