@@ -296,7 +296,7 @@ describe("what is not as it was written", () => {
     const lines = (...all: ReadonlyArray<Script.Line>) => Script.connects(address, [Script.accepted(...all)])
     const send = (what: string) => dial((s) => Winsock.send(s, bytes(what)))
     assert.deepStrictEqual(differences(played(send("onetwo"), lines(Script.expects("one")))), [
-      `script of ${address}: attempt 1 of 1, line 2 of 1: expected nothing more, came "two"`
+      `script of ${address}: attempt 1 of 1, after line 1: expected nothing more, came "two"`
     ])
     assert.deepStrictEqual(differences(played(send("on"), lines(Script.expects("one")))), [
       `script of ${address}: attempt 1 of 1, line 1 of 1: expected "one", came "on" and the end`
@@ -304,6 +304,22 @@ describe("what is not as it was written", () => {
     assert.deepStrictEqual(differences(played(send("on"), lines(Script.expectsEnd))), [
       `script of ${address}: attempt 1 of 1, line 1 of 1: expected the end, came "on"`
     ])
+  })
+
+  it("says of a deadlock how far the script has come, and that more came than it has", () => {
+    const script = (...lines: ReadonlyArray<Script.Line>) => Script.connects(address, [Script.accepted(...lines)])
+    const stuck = played(dial(say("PIN")), script(Script.expects("PING"), Script.sends("PONG")))
+    assert.strictEqual(stuck.ended, "deadlock")
+    assert.include(
+      stuck.leftovers,
+      `script of ${address}: attempt 1 of 1, line 1 of 2: expected "PING", and only "PIN" came`
+    )
+    assert.deepStrictEqual(
+      differences(played(dial(say("PINGS")), script(Script.expects("PING"), Script.sends("PONG")))),
+      [
+        `script of ${address}: attempt 1 of 1, after line 2: expected nothing more, came "S"`
+      ]
+    )
   })
 
   it("waits for what is still to be said when the program has ended", () => {

@@ -114,13 +114,19 @@ class Conversation {
   }
 
   private where(): string {
-    return this.lines.length === 0 ? this.place : `${this.place}, line ${this.next + 1} of ${this.lines.length}`
+    const { length } = this.lines
+    if (length === 0) return this.place
+    return `${this.place}, ${this.next < length ? `line ${this.next + 1} of ${length}` : `after line ${length}`}`
   }
 
   /** What of it was never said. */
   pending(): ReadonlyArray<string> {
     const line = this.lines[this.next]
-    return line === undefined ? [] : [`${this.where()}: expected ${describeLine(line)}, and it never came to that`]
+    if (line === undefined || this.over) return []
+    const came = line._tag === "Expects" && this.matched > 0
+      ? `only ${formatBytes(line.bytes.subarray(0, this.matched))} came`
+      : "it never came to that"
+    return [`${this.where()}: expected ${describeLine(line)}, and ${came}`]
   }
 
   accept(request: Provider.Incoming): void {
@@ -284,6 +290,7 @@ class Running {
   private readonly conversations = new Map<number, Conversation>()
   /** The same, by the caller; those from a path have no names. */
   private readonly callers = new Map<string, ReadonlyArray<Conversation>>()
+  private openConversations = 0
   private met = 0
   /** When an attempt was last over. */
   private lastEnd: number
@@ -313,10 +320,11 @@ class Running {
   }
 
   get open(): boolean {
-    return Array.from(this.conversations.values()).some((one) => !one.over)
+    return this.openConversations > 0
   }
 
   ended(): void {
+    this.openConversations--
     this.stage.settled()
   }
 
@@ -324,7 +332,7 @@ class Running {
     this.takeBack()
     this.listener.close("graceful")
     for (const one of this.conversations.values()) {
-      if (!one.over) this.faults.push(...one.pending())
+      this.faults.push(...one.pending())
       one.end("reset")
     }
   }
@@ -362,6 +370,7 @@ class Running {
     if (step.outcome === "accepted") {
       const conversation = new Conversation(this, this.place(index), step.lines)
       this.conversations.set(index, conversation)
+      this.openConversations++
       this.callers.set(caller, [...this.expected(caller), conversation])
     }
     const outcome = step.outcome === "accepted"
@@ -398,7 +407,8 @@ class Running {
     const never = this.steps.slice(this.met).map((step, index) =>
       `${this.place(this.met + index)} never came; it was to meet ${describeStep(step)}`
     )
-    return [...this.faults, ...never]
+    const unsaid = Array.from(this.conversations.values()).flatMap((one) => one.pending())
+    return [...this.faults, ...unsaid, ...never]
   }
 }
 
@@ -438,7 +448,7 @@ export class Stage {
   }
 
   settled(): void {
-    if (!this.scripts.some(({ open }) => open)) this.onSettled?.()
+    if (this.onSettled !== undefined && !this.scripts.some(({ open }) => open)) this.onSettled()
   }
 
   /** Lets what is on its way arrive; the program's sockets are closed by now. */
