@@ -293,7 +293,7 @@ export interface Network {
     host: string,
     program: Effect.Effect<A, E, R>
   ) => Effect.Effect<void, never, Scope.Scope | Exclude<R, Winsock.Winsock | Scope.Scope>>
-  /** The addresses that a name stands for, with port 0; none where nobody has it; or the code that asking fails with. */
+  /** The addresses that a name stands for, a host's or localhost, with port 0; none where nobody has it; or the code that asking fails with. */
   readonly lookup: (name: string) => ReadonlyArray<SocketAddress.SocketAddress> | WsaError.Code
   /** Gives a name the addresses. */
   readonly setName: (name: string, addresses: ReadonlyArray<string>) => void
@@ -395,6 +395,9 @@ const linkOf = (options: LinkOptions, otherwise: LinkSettings): LinkSettings => 
     reorder: options.reorder ?? otherwise.reorder,
     mtu: options.mtu ?? otherwise.mtu,
     queue: options.queue ?? otherwise.queue
+  }
+  for (const name of ["latency", "jitter"] as const) {
+    if (!(link[name] >= 0 && link[name] < Infinity)) throw new Error(`a ${name} takes a time that ends`)
   }
   for (const name of ["loss", "duplicate", "reorder"] as const) {
     if (!(link[name] >= 0 && link[name] <= 1)) throw new Error(`${name} is from 0 to 1, not ${link[name]}`)

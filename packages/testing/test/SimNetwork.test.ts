@@ -232,6 +232,7 @@ describe("SimNetwork", () => {
       return Exit.isFailure(exit) ? Cause.pretty(exit.cause).split("\n")[0] : "nothing wrong"
     }
     assert.include(wrong({ link: { loss: 1.5 } }), "loss is from 0 to 1, not 1.5")
+    assert.include(wrong({ link: { latency: "Infinity" } }), "a latency takes a time that ends")
     assert.include(wrong({ link: { bandwidth: 0 } }), "a bandwidth of 0 lets nothing through")
     assert.include(wrong({ link: { mtu: 20 } }), "an mtu is at least 68, not 20")
     assert.include(wrong({ links: [{ from: "host", to: "moon" }] }), "there is no host moon; there are host")

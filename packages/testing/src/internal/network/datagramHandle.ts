@@ -211,6 +211,7 @@ export class DatagramHandle implements Provider.Handle {
     if (this.deaf) return
     const seen = seenBy(this.kind.family, from)
     if (this.peer !== undefined && !SocketAddress.same(this.peer, seen)) return this.dropped("not the peer")
+    this.engine.note({ kind: "datagram in", host: this.host.name, conn: `d${this.number}`, bytes: bytes.length })
     const first = this.messages.length === 0 && this.reports.length === 0
     if (!waits && first && this.credit > 0) return this.give(bytes, seen)
     // Its bookkeeping takes room too, as a kernel's does.

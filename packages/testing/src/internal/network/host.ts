@@ -28,8 +28,8 @@ export interface Program {
   readonly end: () => void
 }
 
-const loopbackV4 = SocketAddress.fromInputUnsafe("127.0.0.1:0")
-const loopbackV6 = SocketAddress.fromInputUnsafe("[::1]:0")
+export const loopbackV4 = SocketAddress.fromInputUnsafe("127.0.0.1:0")
+export const loopbackV6 = SocketAddress.fromInputUnsafe("[::1]:0")
 const wentDown = Provider.failure("WSAENETDOWN")
 
 export class Host {

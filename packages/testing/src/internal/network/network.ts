@@ -8,7 +8,7 @@ import type { Engine } from "../../Sim.ts"
 import type { Profile } from "../../SimNetwork.ts"
 import { type Address, isAt, isV4, lookUp, type Place, placeKey } from "../addresses.ts"
 import type { Request } from "./handshake.ts"
-import { Host, type HostSettings, prefixOf } from "./host.ts"
+import { Host, type HostSettings, loopbackV4, loopbackV6, prefixOf } from "./host.ts"
 import { Link, type LinkSettings } from "./link.ts"
 import type { End } from "./stream.ts"
 import { Words } from "./words.ts"
@@ -99,6 +99,7 @@ export class Network {
         Unix: datagram(65507, [])
       }
     }
+    this.names.set("localhost", [loopbackV4, loopbackV6])
     for (const one of settings.hosts) this.add(one)
     for (const host of this.hosts.values()) {
       engine.check(`open sockets of ${host.name}`, () => [...host.handles].map((handle) => handle.describe()))

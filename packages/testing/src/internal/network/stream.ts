@@ -330,7 +330,7 @@ export class End {
 
   private startRetrying(since: number): void {
     if (this.stall !== undefined) return
-    const due = since + this.host.net.profile.dataRetries[0]! * 1000
+    const due = since + (this.host.net.profile.dataRetries[0] ?? 0) * 1000
     this.stall = { retries: 0, due, timer: this.engine.at(due, () => this.retry()) }
     this.expect()
   }
@@ -365,12 +365,14 @@ export class End {
     // The rest of the stream would be for nobody: the peer is told so.
     if (this.gone && segment.bytes.length > 0) return this.abort()
     if (segment.seq > this.received) {
+      this.note("early", segment.bytes.length)
       this.early.push(segment)
       return this.say()
     }
     const direct = !within && this.early.length === 0 && this.inbox.length === 0 && segment.bytes.length > 0 &&
       this.handle !== undefined && this.handle.eager()
-    this.note("data", segment.bytes.length)
+    if (segment.fin) this.note("end")
+    else this.note("data", segment.bytes.length)
     if (!direct) this.admit(segment)
     else this.received = segment.next
     if (this.early.length > 0) this.admitEarly()

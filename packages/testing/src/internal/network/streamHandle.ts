@@ -312,7 +312,7 @@ export class StreamHandle implements Provider.Handle, Ear {
     // Nothing of a Unix-domain stream is ever on its way, so it is known at once that the peer has closed its end.
     if (this.kind.family === "Unix" && end.peer.gone && !end.over) {
       this.opened = true
-      end.fail(hungUp)
+      end.abort(hungUp)
       return hungUp
     }
     // Nobody is there any more: the bytes vanish, and what comes back is a reset. What had arrived comes before it.
