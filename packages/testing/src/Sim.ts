@@ -477,10 +477,16 @@ guard.setRefusal((what) => {
 
 const defaultStart = Date.UTC(2026, 0, 1)
 
-const makeRun = (options: Options): Run =>
-  new Run({
+const makeRun = (options: Options): Run => {
+  const start = Math.floor(Number(options.start ?? defaultStart))
+  if (!Number.isSafeInteger(start)) throw new Error("start is to be a valid Date, or milliseconds since 1970")
+  for (const name of ["maxSteps", "maxStepsPerInstant", "events"] as const) {
+    const given = options[name]
+    if (given !== undefined && !(given >= 0)) throw new Error(`${name} is to be a number from 0 on, and is ${given}`)
+  }
+  return new Run({
     seed: options.seed ?? 0,
-    start: Number(options.start ?? defaultStart),
+    start,
     maxMicros: Math.min(
       toMicros(Duration.fromInputUnsafe(options.maxTime ?? Duration.infinity)),
       Math.floor(Number.MAX_SAFE_INTEGER / 2)
@@ -490,6 +496,7 @@ const makeRun = (options: Options): Run =>
     trace: options.trace ?? "hash",
     events: options.events ?? 50
   })
+}
 
 const contextOf = (run: Run): Context.Context<Sim> =>
   Context.makeUnsafe(

@@ -240,6 +240,14 @@ describe("the end", () => {
     assert.strictEqual((Cause.squash(report.exit.cause) as Error).message, "at the end")
   })
 
+  it("refuses options that are no times and no numbers", () => {
+    const wrong = (options: Sim.Options) => () => Sim.run(Effect.void, options)
+    assert.throws(wrong({ start: new Date("soon") }), "start is to be a valid Date, or milliseconds since 1970")
+    assert.throws(wrong({ maxSteps: NaN }), "maxSteps is to be a number from 0 on, and is NaN")
+    assert.throws(wrong({ events: -1 }), "events is to be a number from 0 on, and is -1")
+    assert.strictEqual(Sim.getOrThrow(Sim.run(Effect.sync(() => Date.now()), { start: 1.5 })), 1)
+  })
+
   it("refuses a run inside of a run, and goes on", () => {
     const nested = Effect.try({
       try: () => Sim.run(Effect.void),
@@ -391,5 +399,30 @@ describe("getOrThrow", () => {
       return
     }
     assert.fail("nothing was thrown")
+  })
+
+  const thrownFor = (error: Error, seed: number): Error => {
+    try {
+      Sim.getOrThrow(Sim.run(Effect.fail(error), { seed }))
+    } catch (thrown) {
+      return thrown as Error
+    }
+    return assert.fail("nothing was thrown")
+  }
+
+  it("says only what the last run came to of an error that several runs fail with", () => {
+    const constant = new Error("no luck")
+    thrownFor(constant, 1)
+    const again = thrownFor(constant, 2)
+    assert.strictEqual(again, constant)
+    assert.match(again.message, /^no luck\n\ndone after 0, seed 2, 1 steps\n/)
+    assert.notInclude(again.message, "seed 1")
+  })
+
+  it("says it beside an error that cannot be changed", () => {
+    const frozen = Object.freeze(new Error("frozen"))
+    const thrown = thrownFor(frozen, 3)
+    assert.strictEqual(thrown.cause, frozen)
+    assert.match(thrown.message, /^frozen\n\ndone after 0, seed 3, 1 steps\n/)
   })
 })

@@ -145,10 +145,13 @@ describe("SimNetwork", () => {
         const again = net.lookup("server")
         net.failName("db.example", "WSATRY_AGAIN")
         const failing = net.lookup("db.example")
-        return [found === "WSATRY_AGAIN" ? 0 : found.length, again.length, failing, net.lookup("nobody.example").length]
+        net.setName("Cache.example", ["10.0.0.9"])
+        const cases = [net.lookup("cache.Example").length, net.lookup("SERVER").length]
+        const count = found === "WSATRY_AGAIN" ? 0 : found.length
+        return [count, again.length, failing, net.lookup("nobody.example").length, ...cases]
       })
     )
-    assert.deepStrictEqual(value, [2, 2, "WSATRY_AGAIN", 0])
+    assert.deepStrictEqual(value, [2, 2, "WSATRY_AGAIN", 0, 1, 2])
   })
 
   it("tells at the end of a run which sockets are still open, and what a program failed with", () => {

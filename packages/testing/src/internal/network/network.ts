@@ -109,7 +109,7 @@ export class Network {
   private add(settings: HostSettings): void {
     const host = new Host(this, settings)
     this.hosts.set(settings.name, host)
-    this.names.set(settings.name, settings.addresses)
+    this.setName(settings.name, settings.addresses)
     host.places.forEach((place) => {
       const other = this.owners.get(place)
       if (other !== undefined) throw new Error(`${place} is the address of ${other.name} and of ${host.name}`)
@@ -117,7 +117,7 @@ export class Network {
       this.prefixes.add(prefixOf(place))
     })
     for (const name of settings.names) {
-      this.names.set(name, [...this.names.get(name) ?? [], ...settings.addresses])
+      this.setName(name, [...this.names.get(name.toLowerCase()) ?? [], ...settings.addresses])
     }
   }
 
@@ -242,7 +242,7 @@ export class Network {
   /** `undefined` where the name is not known; a code where asking fails. */
   lookup(name: string): ReadonlyArray<Address> | WsaError.Code | undefined {
     const key = name.toLowerCase()
-    return this.unresolved.last(key) ?? this.names.get(name) ?? this.names.get(key)
+    return this.unresolved.last(key) ?? this.names.get(key)
   }
 
   failName(name: string, code: WsaError.Code): () => void {
@@ -250,7 +250,7 @@ export class Network {
   }
 
   setName(name: string, addresses: ReadonlyArray<Address>): void {
-    this.names.set(name, addresses)
+    this.names.set(name.toLowerCase(), addresses)
   }
 
   // -- what is done to connections and links ---------------------------------------------------------------------------

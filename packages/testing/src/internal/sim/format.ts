@@ -26,19 +26,23 @@ export const formatReport = (report: Sim.Report<unknown, unknown>): string =>
     ...report.events.map(formatEvent)
   ].join("\n")
 
+/** What an error said before, and with the report: it may be a constant that another run has failed with. */
+const reported = new WeakMap<Error, { readonly before: string; readonly after: string }>()
+
 /**
  * The error with the report in its message. It stays itself where it can, since what it has beside its message, such as
  * what was expected, is for the test runner to show.
  */
 export const withReport = (error: unknown, report: string): Error => {
   if (!(error instanceof Error)) return new Error(`${Formatter.format(error)}\n\n${report}`, { cause: error })
-  if (Object.isExtensible(error)) {
-    Object.defineProperty(error, "message", {
-      value: `${error.message}\n\n${report}`,
-      configurable: true,
-      enumerable: false,
-      writable: true
-    })
+  const last = reported.get(error)
+  const before = last !== undefined && last.after === error.message ? last.before : error.message
+  const after = `${before}\n\n${report}`
+  if (
+    !Reflect.defineProperty(error, "message", { value: after, configurable: true, enumerable: false, writable: true })
+  ) {
+    return new Error(after, { cause: error })
   }
+  reported.set(error, { before, after })
   return error
 }
