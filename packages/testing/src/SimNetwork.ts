@@ -402,9 +402,7 @@ const linkOf = (options: LinkOptions, otherwise: LinkSettings): LinkSettings => 
   for (const name of ["loss", "duplicate", "reorder"] as const) {
     if (!(link[name] >= 0 && link[name] <= 1)) throw new Error(`${name} is from 0 to 1, not ${link[name]}`)
   }
-  for (const name of ["latency", "jitter", "queue"] as const) {
-    if (!(link[name] >= 0)) throw new Error(`a ${name} is 0 or more`)
-  }
+  if (!(link.queue >= 0)) throw new Error(`a queue of ${link.queue} bytes is none`)
   if (!(link.bandwidth > 0)) throw new Error(`a bandwidth of ${link.bandwidth} lets nothing through`)
   if (!(link.mtu >= leastMtu)) throw new Error(`an mtu is at least ${leastMtu}, not ${link.mtu}`)
   return link
