@@ -302,6 +302,20 @@ describe("leftovers", () => {
     assert.deepStrictEqual(Sim.run(holding, { checks: false }).leftovers, [])
   })
 
+  it("are interrupted however many they are, each with finalizers that end at another time", () => {
+    let ended = 0
+    const closing = (index: number) => Effect.sleep(index).pipe(Effect.andThen(Effect.sync(() => ended++)))
+    const report = Sim.run(
+      Effect.forEach(
+        Array.from({ length: 3000 }, (_, index) => 3000 - index),
+        (index) => Effect.forkDetach(Effect.onInterrupt(Effect.never, () => closing(index))),
+        { discard: true }
+      )
+    )
+    assert.deepStrictEqual([ended, report.leftovers.length], [3000, 21])
+    assert.notInclude(report.leftovers.join(), "did not end")
+  })
+
   it("are not fibers that end with the program, in its last instant or in its scope", () => {
     const report = Sim.run(Effect.gen(function*() {
       yield* Effect.forkChild(Effect.never)

@@ -23,6 +23,8 @@ export class Fibers {
   private numbers: Array<number> = []
   private since: Array<number> = []
   private sweepAt = 1024
+  /** All before this one have ended. */
+  private ended = 0
 
   /** The number of a fiber that goes on now, negative when it is its first time. */
   sawAt(fiber: AnyFiber, now: number): number {
@@ -42,6 +44,12 @@ export class Fibers {
     return this.live.flatMap((fiber, slot): ReadonlyArray<Live> =>
       fiber.pollUnsafe() === undefined ? [{ number: this.numbers[slot]!, fiber, since: this.since[slot]! }] : []
     )
+  }
+
+  /** Whether there is one that has not ended; asked again and again, each is looked at once. */
+  anyAlive(): boolean {
+    while (this.ended < this.live.length && this.live[this.ended]!.pollUnsafe() !== undefined) this.ended++
+    return this.ended < this.live.length
   }
 
   private add(fiber: AnyFiber, key: number, now: number): number {
@@ -65,6 +73,7 @@ export class Fibers {
       this.since[kept] = this.since[slot]!
       this.slots[fiber.id - this.base] = ++kept
     }
+    this.ended = 0
     this.live.length = kept
     this.numbers.length = kept
     this.since.length = kept

@@ -284,7 +284,7 @@ export class Run implements Sim.Engine, Scheduler.Scheduler, Scheduler.Scheduler
     }
     const interrupted = new Set<AnyFiber>()
     for (let round = 0; round < 10 && this.interruptOthers(interrupted); round++) {
-      while (this.turn() === undefined && this.fibers.alive().length > 0 && this.advance() === undefined);
+      while (this.turn() === undefined && this.fibers.anyAlive() && this.advance() === undefined);
     }
     return this.fibers.alive().map((live) => `did not end when it was interrupted: ${describe(live)}`)
   }
