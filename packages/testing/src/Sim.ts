@@ -560,8 +560,10 @@ class Course<A, E> {
     return { exit: failed, ...figures, leftovers }
   }
 
-  private failure(stop: Stop, at: number): Exit.Exit<never, SimError> {
-    if (stop === "thrown") return Exit.die(this.run.thrown)
+  private failure(stop: Stop, at: number): Exit.Exit<A, E | SimError> {
+    const { exit } = this
+    // What threw in the last instant of a program that failed comes after its own error.
+    if (stop === "thrown") return exit !== undefined && Exit.isFailure(exit) ? exit : Exit.die(this.run.thrown)
     const blocked = this.run.blocked()
     const reason = stop === "deadlock"
       ? new Deadlock({ blocked, external: Array.from(this.run.external.values()), at })

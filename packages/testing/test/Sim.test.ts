@@ -228,16 +228,18 @@ describe("the end", () => {
     assert.strictEqual((Cause.squash(report.exit.cause) as Error).message, "in a task")
   })
 
-  it("dies of what a task throws in the last instant of its program", () => {
-    const report = Sim.run(Effect.gen(function*() {
+  it("dies of what a task throws in the last instant of its program, unless that has failed itself", () => {
+    const throwing = Effect.gen(function*() {
       const sim = yield* Sim.Sim
       sim.at(0, () => {
         throw new Error("at the end")
       })
-    }))
+    })
+    const report = Sim.run(throwing)
     assert.strictEqual(report.ended, "thrown")
     if (Exit.isSuccess(report.exit)) return assert.fail("the run succeeded")
     assert.strictEqual((Cause.squash(report.exit.cause) as Error).message, "at the end")
+    assert.deepStrictEqual(Sim.run(Effect.andThen(throwing, Effect.fail("own"))).exit, Exit.fail("own"))
   })
 
   it("refuses options that are no times and no numbers", () => {
