@@ -272,8 +272,11 @@ export interface Report<out A, out E = never> {
   readonly leftovers: ReadonlyArray<string>
 }
 
+const whyExternal = "\n  it waits for virtual time, which stands while it lasts; or never ends, or not within " +
+  "externalPatience; or the run is synchronous and has no host"
+
 /**
- * All fibers wait for something that does not come: nothing is ready, and no timer is set.
+ * All fibers wait for something that does not come: nothing is ready, and no timer is set, or the host is waited for.
  *
  * **Example** (Waiting for nobody)
  *
@@ -292,16 +295,18 @@ export interface Report<out A, out E = never> {
 export class Deadlock extends Data.TaggedError("Deadlock")<{
   /** The fibers that wait. */
   readonly blocked: ReadonlyArray<Blocked>
-  /** What waits for the host ({@link externally}), which a synchronous run does not have. */
+  /**
+   * What waits for the host ({@link externally}): a synchronous run has none, and in another the work has taken longer
+   * than {@link AsyncOptions.externalPatience}.
+   */
   readonly external: ReadonlyArray<string>
   /** When, in microseconds since the run began. */
   readonly at: number
 }> {
   override get message(): string {
     const external = this.external.map((what) => `\n  external work: ${what}`).join("")
-    return `deadlock: nothing is ready, and ${
-      external === "" ? "no timer is set" : "the host is waited for"
-    }${external}${formatSites(this.blocked)}`
+    const why = external === "" ? "no timer is set" : `the host is waited for${external}${whyExternal}`
+    return `deadlock: nothing is ready, and ${why}${formatSites(this.blocked)}`
   }
 }
 
@@ -629,6 +634,12 @@ export interface AsyncOptions extends Options {
    * that is a deadlock; a second unless given.
    */
   readonly patience?: Duration.Input | undefined
+  /**
+   * How much real time may pass while nothing is ready and work of the host is waited for ({@link externally}), before
+   * that is a deadlock; 4 seconds unless given, which is less than the 5 that vitest gives a test. Work that takes longer
+   * needs more; work that itself waits for virtual time never ends.
+   */
+  readonly externalPatience?: Duration.Input | undefined
 }
 
 /**
@@ -672,7 +683,10 @@ export const runAsync = async <A, E>(
 ): Promise<Report<A, E>> => {
   refuseNested()
   const course = new Course(effect, options)
-  const patience = Duration.toMillis(Duration.fromInputUnsafe(options.patience ?? "1 second"))
+  const patience = {
+    known: Duration.toMillis(Duration.fromInputUnsafe(options.externalPatience ?? "4 seconds")),
+    unknown: Duration.toMillis(Duration.fromInputUnsafe(options.patience ?? "1 second"))
+  }
   const stop = await withHost(course.run, patience, (body) => guard.during(course.run, course.guard, body))
   return guard.during(course.run, course.guard, () => course.end(stop))
 }
@@ -683,6 +697,11 @@ export const runAsync = async <A, E>(
  * **When to use**
  *
  * Use for promises that take more than a turn of the event loop, in programs that {@link runAsync} runs.
+ *
+ * **Gotchas**
+ *
+ * Work that waits for virtual time, by `Effect.sleep` or by a `setTimeout` that the guard made the run's, never ends: the
+ * run is deadlocked after {@link AsyncOptions.externalPatience}.
  *
  * **Example** (Reading a file)
  *

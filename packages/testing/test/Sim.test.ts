@@ -384,6 +384,38 @@ describe("runAsync", () => {
     assert.strictEqual(report.ended, "deadlock")
   })
 
+  it("is deadlocked when external work waits for virtual time, and names the work", async () => {
+    const timer = Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 5)))
+    for (const waiting of [Effect.sleep("1 second"), timer]) {
+      let ended = false
+      const work = Effect.onExit(waiting, () => Effect.sync(() => ended = true)).pipe(Sim.externally("an upload"))
+      const report = await Sim.runAsync(Effect.andThen(Effect.sleep("1 minute"), work), {
+        externalPatience: "10 millis"
+      })
+      const reason = reasonOf(report)
+      if (reason._tag !== "Deadlock") return assert.fail(reason._tag)
+      assert.deepStrictEqual(reason.external, ["an upload"])
+      assert.include(reason.message, "external work: an upload\n  it waits for virtual time")
+      assert.strictEqual(reason.at, 60_000_000)
+      assert.isTrue(ended)
+      assert.deepStrictEqual(report.leftovers, [])
+    }
+  })
+
+  it("has patience with a host that was busy for all of it", async () => {
+    const { performance, setImmediate } = globalThis
+    const busy = new Promise<string>((resolve) =>
+      setImmediate(() =>
+        setImmediate(() => {
+          for (const end = performance.now() + 30; performance.now() < end;);
+          setImmediate(() => resolve("done"))
+        })
+      )
+    )
+    const report = await Sim.runAsync(Sim.externally(Effect.promise(() => busy)), { externalPatience: "10 millis" })
+    assert.deepStrictEqual(report.exit, Exit.succeed("done"))
+  })
+
   it("runs several at once, each in its own time", async () => {
     const program = Effect.gen(function*() {
       for (let i = 0; i < 5; i++) {

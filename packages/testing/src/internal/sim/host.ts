@@ -8,8 +8,8 @@ const hostTurn = (): Promise<void> =>
     else setImmediate(resolve)
   })
 
-/** Until the host makes something ready; `false` when it has not within that many milliseconds. */
-const untilReady = (run: Run, millis: number): Promise<boolean> =>
+/** Until the host makes something ready; `false` when that many milliseconds have passed. */
+const readyWithin = (run: Run, millis: number): Promise<boolean> =>
   new Promise((resolve) => {
     const { clearTimeout, setTimeout } = globalThis as any
     const end = (isReady: boolean) => {
@@ -21,10 +21,26 @@ const untilReady = (run: Run, millis: number): Promise<boolean> =>
     run.onReady = () => end(true)
   })
 
+/**
+ * Whether the host makes something ready within that many milliseconds. A host that was busy for all of them, and so
+ * has not settled its promises, has a turn more.
+ */
+const untilReady = async (run: Run, millis: number): Promise<boolean> => {
+  if (await readyWithin(run, millis)) return true
+  await hostTurn()
+  return !run.isAtRest
+}
+
+/** How many milliseconds the host may take: while work is known to be its own, and while none is. */
+export interface Patience {
+  readonly known: number
+  readonly unknown: number
+}
+
 /** Runs to the end of the program, with turns of the host between its own. */
 export const withHost = async (
   run: Run,
-  patience: number,
+  patience: Patience,
   during: <A>(body: () => A) => A
 ): Promise<Stop | undefined> => {
   while (true) {
@@ -33,11 +49,12 @@ export const withHost = async (
     await hostTurn()
     if (!run.isAtRest) continue
     if (run.external.size > 0) {
-      await untilReady(run, Infinity)
+      // Work that waits for virtual time never ends. Which does cannot be known: a time-out around a promise is no harm.
+      if (!await untilReady(run, patience.known)) return "deadlock"
       continue
     }
     const stopped = run.advance()
-    if (stopped === "deadlock" && await untilReady(run, patience)) continue
+    if (stopped === "deadlock" && await untilReady(run, patience.unknown)) continue
     if (stopped !== undefined) return stopped
   }
 }
