@@ -597,6 +597,11 @@ const handsOn = (engine: Engine, model: Model): Network => {
  * address of a family. Another address of these networks is nobody's: WSAEHOSTUNREACH after a while; to all others there is
  * no way: WSAENETUNREACH at once. Options that contradict each other are a defect.
  *
+ * **Gotchas**
+ *
+ * A network belongs to the run that it was made in: to open a socket in it, or to run a program on it, in another run or
+ * after its own has ended is a defect.
+ *
  * **Example** (Being refused after one round trip)
  *
  * ```ts import.meta.vitest

@@ -1,7 +1,7 @@
 import { SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
 import { Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Clock, Duration, Effect, Exit, Fiber } from "effect"
+import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Scope } from "effect"
 
 const stream = { family: "IPv4", type: "stream" } as const
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -53,6 +53,73 @@ const called = (options: Winsock.SocketOptions, address: SocketAddress.Input) =>
     yield* Winsock.connect(client, address)
     return { listener, client }
   })
+
+describe("a network of another run", () => {
+  /** What comes of opening a socket and of running a program, in a network that may be of another run. */
+  const uses = (net: SimNetwork.Network) =>
+    Effect.forEach(
+      [
+        Effect.flip(ask(net, "hello")).pipe(Effect.timeout("1 minute"), Effect.provide(net.layer("client"))),
+        Effect.scoped(net.run("server", echo))
+      ],
+      (use) => Effect.exit(use)
+    )
+
+  const defectsOf = (exits: ReadonlyArray<Exit.Exit<unknown, unknown>>) =>
+    exits.map((exit) => Exit.isFailure(exit) ? String(Cause.squash(exit.cause)) : "nothing wrong")
+
+  const advice = "make one in each run, with SimNetwork.make or SimNetwork.layer"
+
+  it("is refused when that run has ended, within another and outside of any", async () => {
+    const { value: net } = outcome(SimNetwork.make(two))
+    const expected = Array(2).fill(`Error: this network belongs to a run that has ended: ${advice}`)
+    assert.deepStrictEqual(defectsOf(outcome(uses(net)).value), expected)
+    assert.deepStrictEqual(defectsOf(await Effect.runPromise(uses(net))), expected)
+  })
+
+  it("is refused while that run goes on too, and serves its own", async () => {
+    const made = Deferred.makeUnsafe<SimNetwork.Network>()
+    const tried = Deferred.makeUnsafe<void>()
+    const own = Sim.runAsync(Effect.gen(function*() {
+      const net = yield* SimNetwork.make(two)
+      yield* Deferred.succeed(made, net)
+      yield* Sim.externally(Deferred.await(tried))
+      yield* net.run("server", echo)
+      return yield* ask(net, "hello").pipe(Effect.provide(net.layer("client")))
+    }))
+    const other = await Sim.runAsync(Sim.externally(Deferred.await(made)).pipe(Effect.flatMap(uses)))
+    Deferred.doneUnsafe(tried, Effect.void)
+    const exits = Exit.isSuccess(other.exit) ? other.exit.value : assert.fail(Sim.format(other))
+    assert.deepStrictEqual(defectsOf(exits), Array(2).fill(`Error: this network belongs to another run: ${advice}`))
+    assert.deepStrictEqual((await own).exit, Exit.succeed("hello"))
+  })
+
+  it("lets what its own run interrupts come to its end, and what another closes", () => {
+    let ended = false
+    let leaked: Effect.Effect<void, unknown> = Effect.void
+    const report = Sim.run(
+      Effect.gen(function*() {
+        const net = yield* SimNetwork.make(two)
+        const scope = yield* Scope.make()
+        yield* Effect.gen(function*() {
+          yield* Effect.addFinalizer(() =>
+            ask(net, "bye").pipe(Effect.ignore, Effect.andThen(Effect.sync(() => ended = true)))
+          )
+          const s = yield* Winsock.socket(stream)
+          const kept = yield* Winsock.socket(stream).pipe(Scope.provide(scope))
+          leaked = Winsock.closesocket(kept).pipe(Effect.ignore)
+          yield* Winsock.bind(s, "0.0.0.0:80")
+          yield* Winsock.listen(s)
+          return yield* Winsock.accept(s)
+        }).pipe(Effect.scoped, Effect.provide(net.layer("client")))
+      })
+    )
+    assert.strictEqual(report.ended, "deadlock")
+    assert.isTrue(ended)
+    assert.isFalse(report.leftovers.some((line) => line.startsWith("did not end")))
+    outcome(leaked)
+  })
+})
 
 describe("SimNetwork", () => {
   it("runs the same program on several hosts", () => {

@@ -74,6 +74,7 @@ export class Host {
   }
 
   open(kind: Provider.Kind, sink: Provider.Sink): Provider.Handle | Provider.Failure {
+    this.net.refuseForeign()
     if (!this.running) return wentDown
     if (this.handles.size >= this.maxSockets) return Provider.failure("WSAEMFILE")
     const number = this.nextHandle++
@@ -179,6 +180,7 @@ export class Host {
   // -- programs -------------------------------------------------------------------------------------------------------
 
   install(program: Program): void {
+    this.net.refuseForeign()
     this.programs.add(program)
     this.begin()
   }

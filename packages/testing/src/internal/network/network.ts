@@ -7,6 +7,7 @@ import type * as WsaError from "@effect-winsock/core/WsaError"
 import type { Engine } from "../../Sim.ts"
 import type { Profile } from "../../SimNetwork.ts"
 import { type Address, isAt, isV4, lookUp, type Place, placeKey } from "../addresses.ts"
+import { whyForeign } from "../sim/guard.ts"
 import type { Request } from "./handshake.ts"
 import { Host, type HostSettings, loopbackV4, loopbackV6, prefixOf } from "./host.ts"
 import { Link, type LinkSettings } from "./link.ts"
@@ -119,6 +120,13 @@ export class Network {
     for (const name of settings.names) {
       this.setName(name, [...this.names.get(name.toLowerCase()) ?? [], ...settings.addresses])
     }
+  }
+
+  /** Refuses whom no answer would reach, who would wait for ever. What was begun before may come to its end. */
+  refuseForeign(): void {
+    const run = whyForeign(this.engine)
+    if (run === undefined) return
+    throw new Error(`this network belongs to ${run}: make one in each run, with SimNetwork.make or SimNetwork.layer`)
   }
 
   capabilities(kind: Provider.Kind): Provider.Capabilities {

@@ -3,7 +3,7 @@
 import type * as Sim from "../../Sim.ts"
 import * as byReference from "./byReference.ts"
 import type { Entry } from "./heap.ts"
-import type { Run } from "./run.ts"
+import { Run } from "./run.ts"
 import { fill, uuid } from "./services.ts"
 
 export interface Guard {
@@ -18,6 +18,13 @@ const luck = (): Sim.Luck => active!.luck("host")
 
 /** Whether a run has its turn. */
 export const isActive = (): boolean => active !== undefined
+
+/** Why nothing of an engine's run happens to whoever asks for it now: it has ended, or another run has its turn. */
+export const whyForeign = (engine: Sim.Engine): "a run that has ended" | "another run" | undefined => {
+  if (!(engine instanceof Run)) return undefined
+  if (engine.isClosed) return "a run that has ended"
+  return active === undefined || active === engine ? undefined : "another run"
+}
 
 const host = globalThis as unknown as Record<string, any>
 const RealDate = Date

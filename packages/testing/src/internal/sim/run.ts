@@ -312,6 +312,10 @@ export class Run implements Sim.Engine, Scheduler.Scheduler, Scheduler.Scheduler
     this.closed = true
   }
 
+  get isClosed(): boolean {
+    return this.closed
+  }
+
   noted(): ReadonlyArray<Sim.Noted> {
     return [...this.events.slice(this.firstEvent), ...this.events.slice(0, this.firstEvent)]
   }
