@@ -129,7 +129,7 @@ export interface Engine {
   readonly luck: (entity: string) => Luck
   /** Notes what happened. */
   readonly note: (event: Event) => void
-  /** At the end of the run `f` says what is left over, a line each. */
+  /** At the end of the run `f` says what is left over, a line each; that it throws is left over too. */
   readonly check: (name: string, f: () => ReadonlyArray<string>) => void
 }
 

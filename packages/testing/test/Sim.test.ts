@@ -304,6 +304,37 @@ describe("leftovers", () => {
     assert.deepStrictEqual(Sim.run(holding, { checks: false }).leftovers, [])
   })
 
+  it("are checks that throw, beside all the others", () => {
+    const released: Array<string> = []
+    const program = (end: Effect.Effect<void>) =>
+      Effect.gen(function*() {
+        const sim = yield* Sim.Sim
+        sim.check("an error", () => {
+          throw new RangeError("too many")
+        })
+        sim.check("a value", () => {
+          throw { code: 7 }
+        })
+        sim.check("sockets", () => ["1 open"])
+        const held = Effect.acquireUseRelease(
+          Effect.void,
+          () => Effect.never,
+          () => Effect.andThen(Effect.sleep("1 second"), Effect.sync(() => released.push("released")))
+        )
+        yield* Effect.forkDetach(held)
+        yield* Effect.yieldNow
+        yield* end
+      })
+    const thrown = ["check an error threw: RangeError: too many", `check a value threw: {"code":7}`, "sockets: 1 open"]
+    const done = Sim.run(program(Effect.void))
+    assert.deepStrictEqual(done.leftovers, [...thrown, "fiber: #2"])
+    assert.strictEqual(reasonOf(done)._tag, "Leftovers")
+    const blocked = Sim.run(program(Effect.never))
+    assert.deepStrictEqual(blocked.leftovers, thrown)
+    assert.strictEqual(reasonOf(blocked)._tag, "Deadlock")
+    assert.deepStrictEqual(released, ["released", "released"])
+  })
+
   it("are interrupted however many they are, each with finalizers that end at another time", () => {
     let ended = 0
     const closing = (index: number) => Effect.sleep(index).pipe(Effect.andThen(Effect.sync(() => ended++)))

@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as Formatter from "effect/Formatter"
 import type * as Scheduler from "effect/Scheduler"
 import type * as Sim from "../../Sim.ts"
 import { Choices, type Explorer } from "./choices.ts"
@@ -254,7 +255,7 @@ export class Run implements Sim.Engine, Scheduler.Scheduler, Scheduler.Scheduler
    * parts of the simulated world have more to say.
    */
   leftovers(hasEnded: boolean): ReadonlyArray<string> {
-    const found = this.checks.flatMap(([name, f]) => f().map((line) => `${name}: ${line}`))
+    const found = this.checks.flatMap(([name, f]) => linesOf(name, f))
     if (!hasEnded) return found
     return [...found, ...this.liveFibers(), ...Array.from(this.external.values(), (what) => `external work: ${what}`)]
   }
@@ -349,6 +350,15 @@ const perform = (task: Task): void => {
   const { task: own } = task
   task.task = undefined
   own?.(Effect.void)
+}
+
+/** What a check finds. That it throws is for the report to say: the run is to end as it would without it. */
+const linesOf = (name: string, f: () => ReadonlyArray<string>): ReadonlyArray<string> => {
+  try {
+    return f().map((line) => `${name}: ${line}`)
+  } catch (error) {
+    return [`check ${name} threw: ${error instanceof Error ? error : Formatter.format(error)}`]
+  }
 }
 
 const whereBlocked = ({ fiber, number, since }: Live): Sim.Blocked => {
