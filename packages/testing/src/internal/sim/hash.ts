@@ -1,12 +1,14 @@
 // A fast hash of a sequence: two lanes of 32 bits. It tells one run from another; it is not for secrets.
 
+/** The hashes of texts of which there are few. */
+const keys = new Map<string, number>()
+
 const double = new Float64Array(1)
 const words = new Uint32Array(double.buffer)
 
 export class Hash {
   private a: number
   private b: number
-  private readonly keys = new Map<string, number>()
 
   constructor(a = 0x9e3779b9, b = 0x243f6a88) {
     this.a = a | 0
@@ -38,12 +40,12 @@ export class Hash {
 
   /** A text of which there are few, such as the names of fields: each is hashed once. */
   key(value: string): void {
-    let word = this.keys.get(value)
+    let word = keys.get(value)
     if (word === undefined) {
       const own = new Hash()
       own.text(value)
       word = own.words()[0]
-      this.keys.set(value, word)
+      keys.set(value, word)
     }
     this.add(word)
   }

@@ -19,8 +19,8 @@ export class Entry {
 export class Heap {
   /** How many comparisons and moves it made. */
   operations = 0
-  private times = new Float64Array(16)
-  private orders = new Float64Array(16)
+  private times = new Float64Array(8)
+  private orders = new Float64Array(8)
   private readonly entries: Array<Entry | undefined> = []
   private size = 0
   private calledOff = 0
