@@ -244,7 +244,7 @@ const works: ReadonlyArray<Work> = [
     better: "more"
   },
   {
-    ours: byTrace("sim retries", 5000, retriesSimulated),
+    ours: byTrace("sim retries", 20_000, retriesSimulated),
     peer: { measure: retriesTestClock, count: 1000 },
     peerName: "Memory, TestClock",
     unit: "run/s",
