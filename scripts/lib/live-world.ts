@@ -330,6 +330,7 @@ export const layer = (): Layer.Layer<Winsock.Winsock | World.World, WsaError.WSA
         breaking: (_family, code) => breaking(code),
         networkDown: World.notHere("Node cannot tell whether the network is up: this provider always says it is"),
         fewDescriptors,
+        beyondBacklog: World.notHere("Node accepts before anyone asks"),
         carrying: World.notHere("Node's sockets carry no data along with a connect")
       })
     })

@@ -334,6 +334,24 @@ const hold = (net: Network, what: string, again: () => void): () => void => {
 
 const nothing = () => {}
 
+/** Cuts all of them, or none where one of the hosts is not there. */
+const cutAll = (net: Network, cuts: ReadonlyArray<readonly [from: string, to: string]>): () => void => {
+  const made: Array<readonly [from: string, to: string]> = []
+  const heal = () => {
+    for (const [from, to] of made) net.heal(from, to)
+  }
+  try {
+    for (const cut of cuts) {
+      net.cut(...cut)
+      made.push(cut)
+    }
+  } catch (error) {
+    heal()
+    throw error
+  }
+  return heal
+}
+
 /** Lets a fault begin, and answers what heals it. */
 const begin = (net: Network, fault: Fault): () => void => {
   switch (fault._tag) {
@@ -351,10 +369,7 @@ const begin = (net: Network, fault: Fault): () => void => {
       hold(net, fault.host, () => net.restart(fault.host))()
       return nothing
     case "Partition":
-      for (const [from, to] of fault.cuts) net.cut(from, to)
-      return () => {
-        for (const [from, to] of fault.cuts) net.heal(from, to)
-      }
+      return cutAll(net, fault.cuts)
     case "Refuse":
       return net.refuse(fault.address)
     case "BlackHole":

@@ -425,12 +425,7 @@ const plain: LinkSettings = {
 const addressOf = (ip: string): SocketAddress.SocketAddress =>
   SocketAddress.fromInputUnsafe(ip.includes(":") ? `[${ip}]:0` : `${ip}:0`)
 
-/** The addresses of hosts that were read before: the runs of a test have the same ones, and have them a thousand times. */
-const hostAddresses = new Map<string, SocketAddress.SocketAddress>()
-
 const hostAddressOf = (name: string, ip: string): SocketAddress.SocketAddress => {
-  const known = hostAddresses.get(ip)
-  if (known !== undefined) return known
   const address = Result.getOrUndefined(SocketAddress.fromInput(ip.includes(":") ? `[${ip}]:0` : `${ip}:0`))
   if (address === undefined) {
     throw new Error(`${ip} of host ${name} is no address: write one without a port, such as 10.0.0.1 or fd00::1`)
@@ -440,7 +435,6 @@ const hostAddressOf = (name: string, ip: string): SocketAddress.SocketAddress =>
   if (loopback || SocketAddress.isUnspecified(address) || SocketAddress.isBroadcast(address)) {
     throw new Error(`${ip} of host ${name} is no address of one host alone`)
   }
-  hostAddresses.set(ip, address)
   return address
 }
 

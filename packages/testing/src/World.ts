@@ -2,8 +2,8 @@
  * What a conformance row needs the world to be, asked for in one way on every layer.
  *
  * A row says "an address that swallows attempts", and the world of its layer makes one: the in-memory world by telling
- * its tables, the simulated one by what it does to its hosts, a live one with routes and namespaces of the machine. What a world cannot make it says with a `NotHere`,
- * and the row is reported as not shown there, with the reason.
+ * its tables, the simulated one by what it does to its hosts, a live one with routes and namespaces of the machine. What a
+ * world cannot make it says with a `NotHere`, and the row is reported as not shown there, with the reason.
  *
  * **Details**
  *
@@ -126,6 +126,11 @@ export interface Shape {
   readonly fewPorts: Making<Instance>
   /** A start-up that has room for a few sockets only. */
   readonly fewDescriptors: Making<Instance>
+  /**
+   * What a caller meets where a listener's backlog is full, and the provider bounds it: it is refused, or nobody answers
+   * it until it gives up, as Linux does (E09).
+   */
+  readonly beyondBacklog: Making<"WSAECONNREFUSED" | "WSAETIMEDOUT">
   /** A start-up whose connection requests carry 16 bytes, and acceptances 8; they wait until they are accepted. */
   readonly carrying: Making<Instance>
 }
@@ -194,6 +199,7 @@ export const make = (otherwise: string, shape: Partial<Shape>): Shape => {
     networkDown: no,
     fewPorts: no,
     fewDescriptors: no,
+    beyondBacklog: no,
     carrying: no,
     ...shape
   }
@@ -316,6 +322,7 @@ const inMemory = ({ control, provider }: ReturnType<typeof Memory.make>): Shape 
     ),
     fewPorts: Effect.sync(() => Winsock.layer(Memory.make({ ephemeralPorts: [50_000, 50_001] }).provider)),
     fewDescriptors: Effect.sync(() => Winsock.layer(Memory.make({ maxSockets: 4 }).provider)),
+    beyondBacklog: Effect.succeed("WSAECONNREFUSED"),
     carrying: Effect.sync(() => Winsock.layer(Memory.make({ callerDataMax: 16, calleeDataMax: 8 }).provider))
   }
 }
@@ -378,6 +385,9 @@ const inSim = (net: SimNetwork.Network, options: SimNetwork.Options, engine: Sim
     ),
     fewPorts: Effect.succeed(net.layer("few ports")),
     fewDescriptors: Effect.succeed(net.layer("few sockets")),
+    beyondBacklog: Effect.succeed(
+      (options.profile ?? SimNetwork.linux).backlog === "ignore" ? "WSAETIMEDOUT" : "WSAECONNREFUSED"
+    ),
     carrying: Effect.map(
       Effect.provideService(SimNetwork.make({ ...options, callerDataMax: 16, calleeDataMax: 8 }), Sim.Sim, engine),
       (carrying) => carrying.layer("host")

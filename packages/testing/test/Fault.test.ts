@@ -3,29 +3,13 @@ import { Fault, Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect-winsock/testing/vitest"
 import { Clock, Duration, Effect, Exit, Fiber, type Scope } from "effect"
 import { Dice } from "./utils/dice.ts"
+import { echo } from "./utils/echo.ts"
 
 const runs = Number(process.env["WINSOCK_PROPERTY_RUNS"] ?? 200) / 4
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const text = (from: Uint8Array) => new TextDecoder().decode(from)
 const stream = Winsock.socket({ family: "IPv4", type: "stream" })
-
-/** Sends back what each caller sends, until it ends. */
-const echo = Effect.gen(function*() {
-  const listener = yield* stream
-  yield* Winsock.bind(listener, "0.0.0.0:7")
-  yield* Winsock.listen(listener)
-  return yield* Effect.forever(Effect.gen(function*() {
-    const { socket } = yield* Winsock.accept(listener)
-    yield* Effect.forkScoped(
-      Effect.gen(function*() {
-        for (let got = yield* Winsock.recv(socket); got.length > 0; got = yield* Winsock.recv(socket)) {
-          yield* Winsock.send(socket, got)
-        }
-      }).pipe(Effect.ignore, Effect.andThen(Effect.ignore(Winsock.closesocket(socket))))
-    )
-  }))
-})
 
 /** A client and a server that echoes, ten milliseconds from each other. */
 const network = Effect.gen(function*() {
@@ -79,6 +63,13 @@ const onClient = <A, E>(
   })
 
 describe("in virtual time", () => {
+  it.sim("a partition of a host that is not there cuts nothing", function*() {
+    const net = yield* network
+    const unknown = Fault.partition("client", ["server", "nowhere"])
+    assert.isTrue(Exit.isFailure(yield* Effect.exit(Effect.scoped(Fault.inject(net, unknown)))))
+    assert.strictEqual(yield* Effect.provide(ask(net.address("server", 7)), net.layer("client")), "hello")
+  })
+
   it.sim("E12: refused after one round trip, and answered again when it is healed", () =>
     onClient((net, server) =>
       Effect.gen(function*() {

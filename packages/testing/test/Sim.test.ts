@@ -228,6 +228,21 @@ describe("the end", () => {
     assert.strictEqual((Cause.squash(report.exit.cause) as Error).message, "in a task")
   })
 
+  it("tells what is thrown while it is ended", () => {
+    const program = Effect.flatMap(
+      Sim.Sim,
+      (sim) =>
+        Effect.forkDetach(Effect.onInterrupt(Effect.never, () =>
+          Effect.sync(() => {
+            sim.at(sim.now(), () => {
+              throw new Error("at last")
+            })
+          })))
+    )
+    const report = Sim.run(program)
+    assert.include(report.leftovers, "threw when the run was ended: Error: at last")
+  })
+
   it("dies of what a task throws in the last instant of its program, unless that has failed itself", () => {
     const throwing = Effect.gen(function*() {
       const sim = yield* Sim.Sim

@@ -2,6 +2,7 @@ import { SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
 import { Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Clock, Deferred, Duration, Effect, Exit, Fiber, Scope } from "effect"
+import { echo } from "./utils/echo.ts"
 
 const stream = { family: "IPv4", type: "stream" } as const
 const bytes = (text: string) => new TextEncoder().encode(text)
@@ -15,25 +16,6 @@ const outcome = <A, E>(program: Effect.Effect<A, E, Sim.Sim>, options?: Sim.Opti
   if (Exit.isFailure(report.exit)) throw new Error(`${Sim.format(report)}\n${Cause.pretty(report.exit.cause)}`)
   return { value: report.exit.value, millis: Duration.toMillis(report.elapsed), report }
 }
-
-/** Sends back what each caller sends, until it ends. */
-const echo = Effect.gen(function*() {
-  const listener = yield* Winsock.socket(stream)
-  yield* Winsock.bind(listener, "0.0.0.0:7")
-  yield* Winsock.listen(listener)
-  return yield* Effect.forever(
-    Effect.gen(function*() {
-      const { socket } = yield* Winsock.accept(listener)
-      yield* Effect.forkScoped(
-        Effect.gen(function*() {
-          for (let got = yield* Winsock.recv(socket); got.length > 0; got = yield* Winsock.recv(socket)) {
-            yield* Winsock.send(socket, got)
-          }
-        }).pipe(Effect.ignore, Effect.andThen(Effect.ignore(Winsock.closesocket(socket))))
-      )
-    })
-  )
-})
 
 const ask = (net: SimNetwork.Network, what: string) =>
   Effect.gen(function*() {

@@ -51,6 +51,24 @@ describe("a datagram", () => {
     assert.deepStrictEqual(free.log, [])
   })
 
+  it("waits for a link that is held as for one that is busy: beyond the queue it is dropped", () => {
+    const here = world({ ...two, link: { latency: "10 millis", queue: 10 } })
+    const server = bound(here, "server", "0.0.0.0:9")
+    const client = bound(here, "client", "0.0.0.0:9")
+    here.net.hold("client", "server")
+    for (const what of ["12345", "6789", "abc", "0"]) client.handle.sendTo(text(what), at("10.0.0.2:9"))
+    here.net.release("client", "server")
+    client.handle.sendTo(text("again"), at("10.0.0.2:9"))
+    here.engine.run()
+    const from = "from 10.0.0.1:9"
+    assert.deepStrictEqual(server.log.map(([, , what]) => what), [
+      `12345 ${from}`,
+      `6789 ${from}`,
+      `0 ${from}`,
+      `again ${from}`
+    ])
+  })
+
   it("A09: to a dead port is told to every sender where the profile says so", () => {
     const here = world({ ...two, profile: { ...SimNetwork.linux, icmp: "all" } })
     const free = Peer.open(here, "client", "IPv4", "datagram")

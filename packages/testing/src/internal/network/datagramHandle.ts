@@ -78,9 +78,7 @@ export class DatagramHandle implements Provider.Handle {
   private take(local: Address, options: Provider.BindOptions, chosen: boolean): Address | Provider.Failure {
     if (this.deaf) return notSocket
     if (this.seat !== undefined) return Provider.failure("WSAEINVAL")
-    if (SocketAddress.familyOf(local) !== this.kind.family) return Provider.failure("WSAEAFNOSUPPORT")
-    if (!this.host.has(placeOf(local).host)) return Provider.failure("WSAEADDRNOTAVAIL")
-    const seat = this.host.datagramPorts.reserve(this, this.kind, local, options, chosen)
+    const seat = this.host.reserve(this.host.datagramPorts, this, local, options, chosen)
     if (Provider.isFailure(seat)) return seat
     this.seat = seat
     this.address = seat.address

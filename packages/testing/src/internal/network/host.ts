@@ -8,7 +8,7 @@ import { DatagramHandle } from "./datagramHandle.ts"
 import { type Attempt, refuse, Request } from "./handshake.ts"
 import { makeFlow } from "./link.ts"
 import type { Network } from "./network.ts"
-import { Ports } from "./ports.ts"
+import { Ports, type Taken } from "./ports.ts"
 import { StreamHandle } from "./streamHandle.ts"
 
 export interface HostSettings {
@@ -101,6 +101,19 @@ export class Host {
 
   leave(handle: StreamHandle | DatagramHandle): void {
     this.handles.delete(handle)
+  }
+
+  /** Takes an address of this host for a socket. */
+  reserve<H extends StreamHandle | DatagramHandle>(
+    ports: Ports<H>,
+    owner: H,
+    local: Address,
+    options: Provider.BindOptions,
+    chosen: boolean
+  ): Taken<H> | Provider.Failure {
+    if (SocketAddress.familyOf(local) !== owner.kind.family) return Provider.failure("WSAEAFNOSUPPORT")
+    if (!this.has(placeOf(local).host)) return Provider.failure("WSAEADDRNOTAVAIL")
+    return ports.reserve(owner, owner.kind, local, options, chosen)
   }
 
   // -- addresses ------------------------------------------------------------------------------------------------------

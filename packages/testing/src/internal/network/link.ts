@@ -141,10 +141,17 @@ export class Link {
   /** Sends a datagram; each of its fragments may be lost. Answers why it was dropped at once, if it was. */
   sendDatagram(size: number, flow: Flow, packet: Packet): string | undefined {
     if (!this.from.reachable) return "network down"
-    if (this.holds > 0) return void this.held.push(() => void this.sendDatagram(size, flow, packet))
-    if (this.settings.bandwidth === Infinity) return void this.fly(size, flow, packet)
+    if (this.holds === 0 && this.settings.bandwidth === Infinity) return void this.fly(size, flow, packet)
     if (this.queued + size > this.settings.queue) return "queue full"
     this.queued += size
+    if (this.holds > 0) {
+      this.held.push(() => {
+        this.queued -= size
+        const why = this.sendDatagram(size, flow, packet)
+        if (why !== undefined) packet.lost(why)
+      })
+      return undefined
+    }
     const dequeue = (after: () => void) => () => {
       this.queued -= size
       after()

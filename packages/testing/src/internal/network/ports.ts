@@ -134,10 +134,6 @@ export class Ports<H extends { readonly listening: boolean }> {
     return best
   }
 
-  clash(a: Seat, b: Seat): boolean {
-    return overlap(a, b)
-  }
-
   /** All who have a port, or a name. */
   *owners(type: Provider.Kind["type"], place: Place): Generator<readonly [owner: H, seat: Taken<H>]> {
     for (const seat of this.seated(tableOf(type, place))) {

@@ -4,7 +4,7 @@
 import * as Provider from "@effect-winsock/core/Provider"
 import * as SocketAddress from "@effect-winsock/core/SocketAddress"
 import { type Address, placeOf, portOf, seenBy, withPort } from "../addresses.ts"
-import { wildcard } from "../seats.ts"
+import { overlap, wildcard } from "../seats.ts"
 import { Attempt, type Request } from "./handshake.ts"
 import type { Host } from "./host.ts"
 import type { Taken } from "./ports.ts"
@@ -116,9 +116,7 @@ export class StreamHandle implements Provider.Handle, Ear {
   private take(local: Address, options: Provider.BindOptions, chosen: boolean): Address | Provider.Failure {
     if (this.deaf) return notSocket
     if (this.seat !== undefined) return Provider.failure("WSAEINVAL")
-    if (SocketAddress.familyOf(local) !== this.kind.family) return Provider.failure("WSAEAFNOSUPPORT")
-    if (!this.host.has(placeOf(local).host)) return Provider.failure("WSAEADDRNOTAVAIL")
-    const seat = this.host.ports.reserve(this, this.kind, local, options, chosen)
+    const seat = this.host.reserve(this.host.ports, this, local, options, chosen)
     if (Provider.isFailure(seat)) return seat
     this.seat = seat
     this.address = seat.address
@@ -254,7 +252,7 @@ export class StreamHandle implements Provider.Handle, Ear {
         if (Provider.isFailure(answer)) return answer
       }
       for (const [other, seat] of this.host.ports.owners("stream", placeOf(this.seat!.address))) {
-        if (other !== this && other.listening && this.host.ports.clash(this.seat!, seat)) {
+        if (other !== this && other.listening && overlap(this.seat!, seat)) {
           return Provider.failure("WSAEADDRINUSE")
         }
       }

@@ -1,14 +1,13 @@
 // A fast hash of a sequence: two lanes of 32 bits. It tells one run from another; it is not for secrets.
 
-/** The hashes of texts of which there are few. */
-const keys = new Map<string, number>()
-
 const double = new Float64Array(1)
 const words = new Uint32Array(double.buffer)
 
 export class Hash {
   private a: number
   private b: number
+  // Most hash a few words only, and have no names.
+  private keys: Map<string, number> | undefined
 
   constructor(a = 0x9e3779b9, b = 0x243f6a88) {
     this.a = a | 0
@@ -40,12 +39,13 @@ export class Hash {
 
   /** A text of which there are few, such as the names of fields: each is hashed once. */
   key(value: string): void {
-    let word = keys.get(value)
+    this.keys ??= new Map()
+    let word = this.keys.get(value)
     if (word === undefined) {
       const own = new Hash()
       own.text(value)
       word = own.words()[0]
-      keys.set(value, word)
+      this.keys.set(value, word)
     }
     this.add(word)
   }

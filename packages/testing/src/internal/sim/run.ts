@@ -275,19 +275,25 @@ export class Run implements Sim.Engine, Scheduler.Scheduler, Scheduler.Scheduler
     return this.turn() === "thrown" ? "thrown" : undefined
   }
 
-  /** Interrupts what has not ended, the program before the fibers beyond it. Says what did not end even so. */
+  /** Interrupts what has not ended, the program before the fibers beyond it. Says what did not end even so, or threw. */
   interrupt(): ReadonlyArray<string> {
     const { root } = this
+    const threw: Array<string> = []
+    const isOver = (stop: Stop | undefined) => {
+      if (stop === "thrown") threw.push(`threw when the run was ended: ${String(this.thrown)}`)
+      return stop !== undefined
+    }
     if (root !== undefined && root.pollUnsafe() === undefined) {
       this.grace()
       this.becomesReady(() => root.interruptUnsafe())
-      this.toTheEnd()
+      isOver(this.toTheEnd())
     }
     const interrupted = new Set<AnyFiber>()
     for (let round = 0; round < 10 && this.interruptOthers(interrupted); round++) {
-      while (this.turn() === undefined && this.fibers.anyAlive() && this.advance() === undefined);
+      while (!isOver(this.turn()) && this.fibers.anyAlive() && this.advance() === undefined);
     }
-    return this.fibers.alive().map((live) => `did not end when it was interrupted: ${describe(live)}`)
+    const alive = this.fibers.alive().map((live) => `did not end when it was interrupted: ${describe(live)}`)
+    return [...threw, ...alive]
   }
 
   /** Interrupts whom it has not yet; whether there was anyone. */
