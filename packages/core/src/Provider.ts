@@ -17,6 +17,7 @@
  *
  * @since 0.1.0
  */
+import type { FlowSpec, Qos, Reservation } from "./Qos.ts"
 import type { Family, SocketAddress } from "./SocketAddress.ts"
 import type { Code, Native } from "./WsaError.ts"
 
@@ -66,9 +67,75 @@ export interface Capabilities {
   readonly exclusiveBind: boolean
   /** `false`: the handshake is over before anyone calls accept, so a caller beyond the backlog sees a reset. */
   readonly boundedBacklog: boolean
-  /** `true`: flow specifications can be honoured (E16). */
+  /** `true`: what is sent can be marked with a differentiated services code point, from the first packet on. */
+  readonly marking: boolean
+  /** `true`: the stack itself can space out what is sent. */
+  readonly pacing: boolean
+  /** `true`: what is sent can be given a priority in the queues of the machine. */
+  readonly priority: boolean
+  /** `true`: flows can be reserved on the way to the peer, or refused (E16). */
   readonly reservesQos: boolean
 }
+
+/**
+ * What a QOS asks of the provider. Core decides it, within the capabilities, before the provider is asked (R16–R20).
+ *
+ * **Details**
+ *
+ * A provider that cannot do it after all answers WSAEOPNOTSUPP, and has then changed nothing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Quality {
+  /**
+   * The differentiated services code point, 0 to 63, of all that is sent from the first packet on; `undefined`: what the
+   * stack would send. The two bits beside it, of congestion notification, stay the stack's.
+   */
+  readonly dscp: number | undefined
+  /** The priority in the queues of the machine, 0 to 6. Only where `priority` can be set. */
+  readonly priority: number | undefined
+  /** Bytes a second that the stack itself sends at most. Only where `pacing` can be done. */
+  readonly pacingRate: number | undefined
+  /** What is to be reserved for the socket. Only where `reservesQos`. */
+  readonly reserve: Flows | undefined
+  /** What is to be reserved for the group that the socket created. Only where `reservesQos`. */
+  readonly reserveGroup: Flows | undefined
+}
+
+/**
+ * The flow of each direction; `undefined` where nothing is asked for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Flows {
+  readonly sending: FlowSpec | undefined
+  readonly receiving: FlowSpec | undefined
+}
+
+/**
+ * What became of a reservation after it had been made (A18).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface QosChange {
+  /** `true`: it is the one of the group. */
+  readonly group: boolean
+  /** What FD_QOS or FD_GROUP_QOS reports. */
+  readonly code: QosEvent
+  /** What is reserved from now on; `undefined` for nothing. */
+  readonly reserved: Reservation | undefined
+}
+
+/**
+ * The codes with which a reservation is reported to have changed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type QosEvent = "WSA_QOS_REQUEST_CONFIRMED" | "WSA_QOS_ADMISSION_FAILURE" | "WSA_QOS_POLICY_FAILURE"
 
 /**
  * What the stack below said when it could not do something.
@@ -158,6 +225,12 @@ export interface ConnectPlan {
   readonly callerData: Uint8Array | undefined
   /** How many bytes of callee data are wanted back, 0 for none (R13). */
   readonly calleeCapacity: number
+  /** What the QOS asks of the provider, or `undefined` for nothing (R19). */
+  readonly quality: Quality | undefined
+  /** The QOS of the socket as the caller gave it, for a transport that tells the peer (A07). */
+  readonly sqos: Qos | undefined
+  /** The QOS of the group as its creator gave it, for a transport that tells the peer (A07). */
+  readonly gqos: Qos | undefined
 }
 
 /**
@@ -244,9 +317,18 @@ export interface Handle {
   readonly abort: (attempt: number) => SocketAddress | undefined
   /**
    * Datagrams: sets the default peer, or dissolves it. Answers with the local address. With `"discard"` no datagram
-   * that waits in the stack is delivered afterwards (R09). On a failure everything is as it was before.
+   * that waits in the stack is delivered afterwards (R09). `quality` is what the QOS asks from now on, nothing where it is
+   * absent. On a failure everything is as it was before.
    */
-  readonly setPeer: (peer: SocketAddress | undefined, queue: "keep" | "discard") => SocketAddress | Failure
+  readonly setPeer: (
+    peer: SocketAddress | undefined,
+    queue: "keep" | "discard",
+    quality?: Quality | undefined
+  ) => SocketAddress | Failure
+  /** Of a connection, or of a datagram socket: what the QOS asks from now on. On a failure everything is as before. */
+  readonly setQuality: (quality: Quality | undefined) => Failure | undefined
+  /** What is reserved for the socket on the way; `undefined` for nothing. Asked only where something was to be. */
+  readonly reserved: () => Reservation | undefined
   /** Streams: listens, or changes the backlog. `Sink.listening` answers a pending one. */
   readonly listen: (plan: ListenPlan) => SocketAddress | Failure | Pending
   /** Starts, or starts again, the delivery of up to so many bytes (streams) or datagrams. */
@@ -317,6 +399,8 @@ export interface Sink {
   readonly ended: () => void
   /** Datagrams: something was reported about an earlier one, such as a dead port. The socket lives (A09). */
   readonly soft: (failure: Failure) => void
+  /** What had been reserved has changed (A18). */
+  readonly qosChanged: (change: QosChange) => void
   /** The connection, or the listener, is gone (R21). `close` is still called, and `closed` still follows it. */
   readonly broken: (failure: Failure) => void
   /** The handle has given everything back. */
@@ -336,6 +420,10 @@ export interface Incoming {
   readonly remote: SocketAddress
   /** What the caller sent along; empty for nothing. */
   readonly callerData: Uint8Array
+  /** The QOS that the caller asks for, where the transport tells it (A07). */
+  readonly sqos: Qos | undefined
+  /** The QOS of the caller's group, where the transport tells it (A07). */
+  readonly gqos: Qos | undefined
   /** Accepts, with data to pass back. Nothing is delivered to the sink before `Handle.read`. */
   readonly accept: (sink: Sink, calleeData: Uint8Array | undefined) => Handle | Failure
   /** Rejects: the caller is refused where the transport can still say so, and reset where it cannot. */

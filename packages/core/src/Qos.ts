@@ -166,3 +166,112 @@ const asks = (flow: FlowSpec | undefined): boolean =>
  */
 export const isDemanding = (qos: Qos, direction: "both" | "send" | "receive"): boolean =>
   (direction !== "receive" && asks(qos.sending)) || (direction !== "send" && asks(qos.receiving))
+
+/**
+ * What is reserved for one direction.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ReservedFlow {
+  /** Bytes a second. */
+  readonly rate: number
+  /** The longest that a byte of a conforming sender takes to the peer, in microseconds. */
+  readonly delay: number
+}
+
+/**
+ * What is reserved on the way between a socket and its peer.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Reservation {
+  readonly sending: ReservedFlow | undefined
+  readonly receiving: ReservedFlow | undefined
+}
+
+/**
+ * What is enforced on one direction: sending waits for its credit, receiving reads no faster.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ShapedFlow {
+  /** Bytes a second in the long run. */
+  readonly tokenRate: number
+  /** Bytes that may go at once after a pause. */
+  readonly tokenBucketSize: number
+  /** Bytes a second at most; `undefined` without a limit. */
+  readonly peakBandwidth: number | undefined
+  /** What happens to the excess: it waits, it is dropped, or it goes all the same. */
+  readonly mode: "shape" | "discard" | "borrow"
+  /** Whether a group of sockets shares it. */
+  readonly group: boolean
+}
+
+/**
+ * What was not done of a QOS, and why.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Ignored {
+  /** The field, such as `"latency"`. */
+  readonly field: string
+  readonly why: string
+}
+
+/**
+ * What was done for one direction.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AppliedFlow {
+  /** What was asked for; `undefined` for nothing (R19). */
+  readonly asked: FlowSpec | undefined
+  /** The differentiated services code point of what is sent; `undefined` where nothing is marked. */
+  readonly marked: number | undefined
+  /** What is enforced; `undefined` for nothing. */
+  readonly shaped: ShapedFlow | undefined
+  /** What is reserved on the way; `undefined` for nothing, as always on a live network. */
+  readonly reserved: ReservedFlow | undefined
+  /** What was not done, and why. */
+  readonly ignored: ReadonlyArray<Ignored>
+}
+
+/**
+ * What was really done of the QOS of a connection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Applied {
+  readonly sending: AppliedFlow
+  readonly receiving: AppliedFlow
+}
+
+const nothingAppliedFlow: AppliedFlow = {
+  asked: undefined,
+  marked: undefined,
+  shaped: undefined,
+  reserved: undefined,
+  ignored: []
+}
+
+/**
+ * What is done where no QOS asks for anything.
+ *
+ * **Example** (Knowing that nothing was asked for)
+ *
+ * ```ts import.meta.vitest
+ * import { Qos } from "@effect-winsock/core"
+ *
+ * Qos.nothingApplied.sending.marked // => undefined
+ * ```
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const nothingApplied: Applied = { sending: nothingAppliedFlow, receiving: nothingAppliedFlow }

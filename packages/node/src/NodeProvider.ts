@@ -60,6 +60,9 @@ const capabilitiesOf = (
     options: new Set(options),
     exclusiveBind: false,
     boundedBacklog: false,
+    marking: false,
+    pacing: false,
+    priority: false,
     reservesQos: false
   })
 

@@ -42,7 +42,17 @@ const plan = (
   remote: SocketAddress.SocketAddress,
   local?: SocketAddress.SocketAddress,
   keepLocalPort = false
-): Provider.ConnectPlan => ({ attempt, remote, local, keepLocalPort, callerData: undefined, calleeCapacity: 0 })
+): Provider.ConnectPlan => ({
+  attempt,
+  remote,
+  local,
+  keepLocalPort,
+  callerData: undefined,
+  calleeCapacity: 0,
+  quality: undefined,
+  sqos: undefined,
+  gqos: undefined
+})
 
 const bindOptions: Provider.BindOptions = { reuse: false, v6Only: true }
 

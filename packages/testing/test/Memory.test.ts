@@ -76,6 +76,7 @@ class Recorder implements Provider.Sink {
   ended() {
     this.tell("ended")
   }
+  qosChanged() {}
   soft(failure: Provider.Failure) {
     this.tell(`soft ${failure.code}`)
   }
@@ -109,6 +110,9 @@ const plan = (remote: string, more: Partial<Provider.ConnectPlan> = {}): Provide
   keepLocalPort: false,
   callerData: undefined,
   calleeCapacity: 0,
+  quality: undefined,
+  sqos: undefined,
+  gqos: undefined,
   ...more
 })
 

@@ -1230,6 +1230,8 @@ export class Socket implements Provider.Sink, Equal.Equal {
     this.look()
   }
 
+  qosChanged(_change: Provider.QosChange): void {}
+
   broken(failure: Provider.Failure): void {
     this.wake(this.react({ _tag: "broken", failure }))
   }

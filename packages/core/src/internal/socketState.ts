@@ -549,7 +549,10 @@ const connectStream = (
         local: state.local,
         keepLocalPort: state.implicit,
         callerData: carriesData(data) && data.callerData !== "undecodable" ? data.callerData : undefined,
-        calleeCapacity: data.calleeCapacity === "undecodable" ? 0 : data.calleeCapacity
+        calleeCapacity: data.calleeCapacity === "undecodable" ? 0 : data.calleeCapacity,
+        quality: undefined,
+        sqos: undefined,
+        gqos: undefined
       }
     }
   }

@@ -216,7 +216,10 @@ describe("socketState", () => {
           local: undefined,
           keepLocalPort: false,
           callerData: undefined,
-          calleeCapacity: 0
+          calleeCapacity: 0,
+          quality: undefined,
+          sqos: undefined,
+          gqos: undefined
         }
       })
       assert.deepStrictEqual(next.phase, {

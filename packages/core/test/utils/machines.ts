@@ -52,6 +52,9 @@ export const able: Provider.Capabilities = {
   options: new Set(["SO_KEEPALIVE", "TCP_NODELAY", "SO_BROADCAST"]),
   exclusiveBind: true,
   boundedBacklog: true,
+  marking: true,
+  pacing: false,
+  priority: false,
   reservesQos: true
 }
 
@@ -61,6 +64,9 @@ export const plain: Provider.Capabilities = {
   callerDataMax: 0,
   calleeDataMax: 0,
   options: new Set(),
+  marking: false,
+  pacing: false,
+  priority: false,
   reservesQos: false
 }
 

@@ -117,6 +117,14 @@ export class DatagramHandle implements Provider.Handle {
     return this.address!
   }
 
+  setQuality(quality: Provider.Quality | undefined): Provider.Failure | undefined {
+    return this.closing || quality === undefined ? undefined : this.refuse("ENOTSUP", "connect")
+  }
+
+  reserved(): undefined {
+    return undefined
+  }
+
   listen(): Provider.Failure {
     return this.refuse("ENOTSUP", "listen")
   }

@@ -395,6 +395,14 @@ export class StreamHandle implements Provider.Handle {
     return this.refuse("ENOTSUP", "connect")
   }
 
+  setQuality(quality: Provider.Quality | undefined): Provider.Failure | undefined {
+    return this.closing || quality === undefined ? undefined : this.refuse("ENOTSUP", "connect")
+  }
+
+  reserved(): undefined {
+    return undefined
+  }
+
   listen(plan: Provider.ListenPlan): Address | Provider.Failure | Provider.Pending {
     if (this.closing) return this.refuse("EBADF", "listen")
     if (this.socket !== undefined) return this.refuse("EISCONN", "listen")
@@ -632,6 +640,8 @@ export class StreamHandle implements Provider.Handle {
 /** A connection that the kernel has made and nobody has accepted. */
 class Request implements Provider.Incoming {
   readonly callerData = noBytes
+  readonly sqos = undefined
+  readonly gqos = undefined
   readonly local: Address
   readonly remote: Address
   readonly socket: Owned

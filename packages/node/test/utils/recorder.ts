@@ -69,6 +69,7 @@ export class Recorder implements Provider.Sink {
   sent = (result: Provider.Failure | undefined) => this.push({ _tag: "sent", result })
   drained = () => this.push({ _tag: "drained" })
   ended = () => this.push({ _tag: "ended" })
+  qosChanged = () => {}
   soft = (failure: Provider.Failure) => this.push({ _tag: "soft", failure })
   broken = (failure: Provider.Failure) => this.push({ _tag: "broken", failure })
   closed = () => this.push({ _tag: "closed" })

@@ -189,6 +189,9 @@ export class World {
       options: new Set(options),
       exclusiveBind: true,
       boundedBacklog: true,
+      marking: false,
+      pacing: false,
+      priority: false,
       reservesQos: false
     })
     const datagram = (
@@ -383,6 +386,8 @@ export class World {
       local: request.callee.local,
       remote: seenBy(listener.kind.family, request.caller.local),
       callerData: attempt.callerData,
+      sqos: this.conditional ? attempt.plan.sqos : undefined,
+      gqos: this.conditional ? attempt.plan.gqos : undefined,
       accept: (sink, calleeData) => request.accept(sink, calleeData),
       reject: () => request.reject(),
       withdrawn: () => request.withdrawn()
@@ -721,6 +726,14 @@ class MemoryHandle implements Provider.Handle {
     if (this.seat === undefined) return SocketAddress.unspecified(this.kind.family)
     this.address = peer === undefined ? this.seat.address : this.sourceFor(peer)
     return this.address
+  }
+
+  setQuality(quality: Provider.Quality | undefined): Provider.Failure | undefined {
+    return this.closing || quality === undefined ? undefined : notSupported
+  }
+
+  reserved(): undefined {
+    return undefined
   }
 
   sendTo(bytes: Uint8Array, to: Address | undefined): Provider.Failure | undefined {

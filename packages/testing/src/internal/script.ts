@@ -25,6 +25,7 @@ const silent: Provider.Sink = {
   drained: nothing,
   ended: nothing,
   soft: nothing,
+  qosChanged: nothing,
   broken: nothing,
   closed: nothing
 }

@@ -90,6 +90,8 @@ class Player implements Provider.Sink {
     this.ended_ = true
     this.resume()
   }
+  qosChanged = () => {}
+
   soft = ({ code }: Provider.Failure) => {
     this.hear(`soft ${code}`)
     this.resume()
@@ -231,7 +233,15 @@ class Storm {
     if (choice === 0 && dice.chance(30)) this.call(() => handle.bind(address, { ...anywhere, reuse: dice.chance(20) }))
     else if (choice <= 2) {
       if (player.connecting) return
-      const plan = { local: undefined, keepLocalPort: false, callerData: undefined, calleeCapacity: 0 }
+      const plan = {
+        local: undefined,
+        keepLocalPort: false,
+        callerData: undefined,
+        calleeCapacity: 0,
+        quality: undefined,
+        sqos: undefined,
+        gqos: undefined
+      }
       const answer = this.call(() => handle.connect({ ...plan, attempt: player.attempt + 1, remote: address }))
       if (answer !== "pending") return
       player.attempt++

@@ -53,6 +53,9 @@ export class Peer implements Provider.Sink {
       keepLocalPort: false,
       callerData: undefined,
       calleeCapacity: 0,
+      quality: undefined,
+      sqos: undefined,
+      gqos: undefined,
       ...plan
     })
     if (Provider.isFailure(answer)) this.hear("connect", answer.code)
@@ -110,6 +113,7 @@ export class Peer implements Provider.Sink {
   sent = () => this.hear("sent")
   drained = () => this.hear("drained")
   ended = () => this.hear("ended")
+  qosChanged = ({ code }: Provider.QosChange) => this.hear("qosChanged", code)
   soft = ({ code }: Provider.Failure) => this.hear("soft", code)
   broken = ({ code }: Provider.Failure) => this.hear("broken", code)
   closed = () => this.hear("closed")

@@ -105,6 +105,14 @@ export class DatagramHandle implements Provider.Handle {
 
   // -- sending --------------------------------------------------------------------------------------------------------
 
+  setQuality(quality: Provider.Quality | undefined): Provider.Failure | undefined {
+    return this.deaf || quality === undefined ? undefined : Provider.failure("WSAEOPNOTSUPP")
+  }
+
+  reserved(): undefined {
+    return undefined
+  }
+
   setPeer(peer: Address | undefined, queue: "keep" | "discard"): Address | Provider.Failure {
     if (this.deaf) return notSocket
     let address = this.seat?.address ?? SocketAddress.unspecified(this.kind.family)

@@ -158,6 +158,8 @@ export class Request implements Provider.Incoming {
   readonly local: Address
   readonly remote: Address
   readonly callerData: Uint8Array
+  readonly sqos: Provider.Incoming["sqos"]
+  readonly gqos: Provider.Incoming["gqos"]
   calleeData: Uint8Array = noBytes
   private state: "handshake" | "waiting" | "accepted" | "over" = "handshake"
   private timer: Timer | undefined
@@ -172,6 +174,8 @@ export class Request implements Provider.Incoming {
     this.local = seenBy(family, attempt.plan.remote)
     this.remote = seenBy(family, attempt.end.local)
     this.callerData = attempt.callerData
+    this.sqos = this.conditional ? attempt.plan.sqos : undefined
+    this.gqos = this.conditional ? attempt.plan.gqos : undefined
     this.callee = new End(attempt.conn, host, this.local)
     this.callee.peer = attempt.end
     this.callee.out = host.net.link(host, attempt.end.host)

@@ -83,6 +83,9 @@ export class Network {
       options: new Set(options),
       exclusiveBind,
       boundedBacklog: profile.backlog !== "reset",
+      marking: false,
+      pacing: false,
+      priority: false,
       reservesQos: false
     })
     const datagram = (maxMessage: number, options: ReadonlyArray<Provider.ProviderOption>): Provider.Capabilities => ({

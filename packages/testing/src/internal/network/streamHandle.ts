@@ -344,6 +344,14 @@ export class StreamHandle implements Provider.Handle, Ear {
     return this.deaf ? notSocket : notSupported
   }
 
+  setQuality(quality: Provider.Quality | undefined): Provider.Failure | undefined {
+    return this.deaf || quality === undefined ? undefined : notSupported
+  }
+
+  reserved(): undefined {
+    return undefined
+  }
+
   sendTo(): Provider.Failure {
     return this.deaf ? notSocket : notSupported
   }
