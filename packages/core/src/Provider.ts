@@ -110,7 +110,9 @@ export interface Quality {
  * @since 0.1.0
  */
 export interface Flows {
+  /** To the peer. */
   readonly sending: FlowSpec | undefined
+  /** From the peer. */
   readonly receiving: FlowSpec | undefined
 }
 
