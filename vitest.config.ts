@@ -24,6 +24,7 @@ export default defineConfig({
       WINSOCK_PROPERTY_RUNS: long ? "5000" : "200",
       WINSOCK_DIFFERENTIAL_RUNS: process.env["WINSOCK_DIFFERENTIAL_RUNS"] ?? (long ? "2000" : "100"),
       WINSOCK_INTERRUPTED_CONNECTS: long ? "10000" : "1000",
+      WINSOCK_FUZZ_INPUTS: long ? "1000000" : "20000",
       WINSOCK_CANCELLED_CALLS: long ? "3000" : "64",
       WINSOCK_SIMULATED_SEEDS: long ? "3000" : "50"
     },

@@ -211,7 +211,8 @@ export const encodedLength = (header: ProxyHeader): number =>
 
 /**
  * The bytes of a header. An IPv4 and an IPv6 address are both sent as IPv6 ones, as HAProxy does; endpoints of which one
- * is a Unix-domain path and the other is not are sent as none. The scope of an IPv6 address has no place in a header.
+ * is a Unix-domain path and the other is not are sent as none. The scope of an IPv6 address has no place in a header, and
+ * an abstract name without a character is the same there as no name.
  *
  * Throws a RangeError where the header is longer than `maximumLength`, or holds a checksum among its entries: callers
  * check their bounds first.
@@ -317,17 +318,22 @@ export const known = (tlvs: ReadonlyArray<Tlv>): Known => {
     if (type === Type.alpn && found.alpn === undefined) found.alpn = value
     else if (type === Type.uniqueId && found.uniqueId === undefined) found.uniqueId = value
     else if (type === Type.ssl && found.ssl === undefined) found.ssl = sslOf(value)
-    else if (type === Type.authority && found.authority === undefined) found.authority = textOr(others, tlv)
-    else if (type === Type.netns && found.netns === undefined) found.netns = textOr(others, tlv)
+    else if (type === Type.authority) readText(found, "authority", tlv, others)
+    else if (type === Type.netns) readText(found, "netns", tlv, others)
     else others.push(tlv)
   }
   return others.length === 0 ? found : { ...found, others }
 }
 
-const textOr = (others: Array<Tlv>, tlv: Tlv): string | undefined => {
-  const text = Text.decode(tlv.value)
+const readText = <K extends string>(
+  found: { [key in K]?: string | undefined },
+  field: K,
+  tlv: Tlv,
+  others: Array<Tlv>
+): void => {
+  const text = found[field] === undefined ? Text.decode(tlv.value) : undefined
   if (text === undefined) others.push(tlv)
-  return text
+  else found[field] = text
 }
 
 const sslOf = (value: Uint8Array): Ssl => {
@@ -336,8 +342,8 @@ const sslOf = (value: Uint8Array): Ssl => {
   walkTlvs(value, sslHead, value.length, (type, from, to) => {
     const tlv = { type, value: copy(value, from, to) }
     const field = sslTexts.find((field) => field[1] === type)?.[0]
-    if (field !== undefined && found[field] === undefined) found[field] = textOr(others, tlv)
-    else others.push(tlv)
+    if (field === undefined) others.push(tlv)
+    else readText(found, field, tlv, others)
   })
   return others.length === 0 ? found : { ...found, others }
 }
