@@ -11,11 +11,13 @@
  * | FD_ACCEPT | a caller waits to be accepted | accept, WSAAccept (unless it deferred) |
  * | FD_CONNECT | an attempt is over, with its code | the next attempt |
  * | FD_CLOSE | the peer has ended and everything has been received, or the connection broke, with its code | nothing |
+ * | FD_QOS | a reservation was lost, or is there again, with its code | WSAIoctl with SIO_GET_QOS |
+ * | FD_GROUP_QOS | the same, of the socket's group | WSAIoctl with SIO_GET_GROUP_QOS |
  *
  * A call enables its event whatever came of it: also a receive that failed, or that only looked (MSG_PEEK).
  *
- * FD_OOB, FD_QOS and FD_GROUP_QOS can be asked for. Nothing tells them: there are no out-of-band bytes, and no provider
- * changes a quality of service by itself.
+ * FD_OOB can be asked for. Nothing tells it: there are no out-of-band bytes. FD_QOS and FD_GROUP_QOS are told only where
+ * the network reserves, as the simulated one can.
  *
  * **Example** (Naming what happened)
  *
@@ -27,6 +29,7 @@
  *
  * @since 0.1.0
  */
+import type { QosEvent } from "./Provider.ts"
 import type * as WsaError from "./WsaError.ts"
 
 /**
@@ -212,7 +215,19 @@ export interface Errors {
   readonly FD_CONNECT?: WsaError.ConnectResultError
   /** How the connection broke; absent for an orderly end. */
   readonly FD_CLOSE?: WsaError.RecvError
+  /** What became of the reservation of the socket. */
+  readonly FD_QOS?: QosError
+  /** What became of the reservation of its group. */
+  readonly FD_GROUP_QOS?: QosError
 }
+
+/**
+ * What FD_QOS and FD_GROUP_QOS tell of a reservation: it is confirmed (again), or it was lost.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type QosError = WsaError.Instance<QosEvent>
 
 /**
  * What happened to a socket since it was asked last: WSANETWORKEVENTS.
@@ -238,6 +253,6 @@ export interface NetworkMessage<out Socket> {
   readonly socket: Socket
   /** The event: one bit. */
   readonly event: number
-  /** How the attempt failed (FD_CONNECT), or the connection broke (FD_CLOSE). */
-  readonly error: WsaError.ConnectResultError | WsaError.RecvError | undefined
+  /** How the attempt failed (FD_CONNECT), the connection broke (FD_CLOSE), or what became of a reservation (FD_QOS). */
+  readonly error: WsaError.ConnectResultError | WsaError.RecvError | QosError | undefined
 }

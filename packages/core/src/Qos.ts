@@ -531,8 +531,6 @@ export interface ShapedFlow {
   readonly peakBandwidth: number | undefined
   /** What happens to the excess: it waits, it is dropped, or it goes all the same. */
   readonly mode: "shape" | "discard" | "borrow"
-  /** Whether a group of sockets shares it. */
-  readonly group: boolean
 }
 
 /**
@@ -561,6 +559,8 @@ export interface AppliedFlow {
   readonly marked: number | undefined
   /** What is enforced; `undefined` for nothing. */
   readonly shaped: ShapedFlow | undefined
+  /** What is enforced on the group of the socket, whose sockets share it; `undefined` for nothing. */
+  readonly groupShaped: ShapedFlow | undefined
   /** What is reserved on the way; `undefined` for nothing, as always on a live network. */
   readonly reserved: ReservedFlow | undefined
   /** What was not done, and why. */
@@ -584,6 +584,7 @@ const nothingAppliedFlow: AppliedFlow = {
   asked: undefined,
   marked: undefined,
   shaped: undefined,
+  groupShaped: undefined,
   reserved: undefined,
   ignored: []
 }

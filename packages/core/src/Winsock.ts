@@ -364,6 +364,8 @@ export interface Connected {
   readonly remote: SocketAddress.SocketAddress
   /** What the peer passed back; empty where it passed nothing, or nothing was asked for (R13, R14). */
   readonly calleeData: Uint8Array
+  /** What was really done of the QOS (R16); `Qos.nothingApplied` where none asked for anything (R19). */
+  readonly applied: Qos.Applied
 }
 
 /**
@@ -754,7 +756,7 @@ export interface WSAConnectOptions {
   readonly calleeData?: number | null | undefined
   /** The quality of service of the socket (R15, R16, R19); the ambient one is `Qos.SocketQos`. */
   readonly sqos?: Qos.Qos | null | undefined
-  /** The quality of service of the group that the socket created; ignored where it created none (R20). */
+  /** That of the group that the socket created; ignored where it created none (R20). The ambient one is `Qos.GroupQos`. */
   readonly gqos?: Qos.Qos | null | undefined
 }
 
@@ -762,9 +764,9 @@ const isCapacity = Schema.is(UserData.Capacity)
 const decodeQos = Schema.decodeUnknownOption(Qos.Qos)
 
 // The QOS as it is kept: what the caller does to its own afterwards does not reach it (R27).
-const keptQos = (given: unknown): Qos.Qos | "undecodable" =>
+const keptQos = (given: unknown): Qos.Qos | SocketState.UndecodableQos =>
   Option.match(decodeQos(given), {
-    onNone: () => "undecodable",
+    onNone: () => undecodable,
     onSome: ({ receiving, sending, providerSpecific = noBytes }): Qos.Qos => ({
       ...(sending === undefined ? undefined : { sending: { ...sending } }),
       ...(receiving === undefined ? undefined : { receiving: { ...receiving } }),
@@ -774,7 +776,9 @@ const keptQos = (given: unknown): Qos.Qos | "undecodable" =>
 
 const noBytes = new Uint8Array(0)
 
-const qosOf = (given: unknown): Qos.Qos | undefined | "undecodable" =>
+const undecodable: SocketState.UndecodableQos = { _tag: "UndecodableQos", why: "the QOS does not decode" }
+
+const qosOf = (given: unknown): Qos.Qos | undefined | SocketState.UndecodableQos =>
   given === undefined || given === null ? undefined : keptQos(given)
 
 const connectData = (
@@ -784,7 +788,7 @@ const connectData = (
   const callerData = options.callerData === undefined ? Context.get(context, UserData.CallerData) : options.callerData
   const capacity = options.calleeData === undefined ? Context.get(context, UserData.CalleeCapacity) : options.calleeData
   const sqos = options.sqos === undefined ? Context.get(context, Qos.SocketQos) : options.sqos
-  const gqos = options.gqos
+  const gqos = options.gqos === undefined ? Context.get(context, Qos.GroupQos) : options.gqos
   if (
     (callerData ?? undefined) === undefined && (capacity ?? 0) === 0 && (sqos ?? undefined) === undefined &&
     (gqos ?? undefined) === undefined
@@ -797,7 +801,8 @@ const connectData = (
       : "undecodable",
     calleeCapacity: capacity === null ? 0 : isCapacity(capacity) ? capacity : "undecodable",
     sqos: qosOf(sqos),
-    gqos: qosOf(gqos)
+    gqos: qosOf(gqos),
+    table: Context.get(context, Qos.Marking)
   }
 }
 
@@ -1252,8 +1257,8 @@ const consider = <E, R>(
         local: request.local,
         callerData: request.callerData,
         calleeDataMax: socket.capabilities.calleeDataMax,
-        sqos: undefined,
-        gqos: undefined
+        sqos: request.sqos,
+        gqos: request.gqos
       })
     )
     const asking = Effect.raceFirst(
@@ -1841,9 +1846,15 @@ export const WSAIoctl: {
     code: "SIO_GET_QOS" | "SIO_GET_GROUP_QOS"
   ): Effect.Effect<Qos.Qos | undefined, WsaError.WSAIoctlError>
 } = <A>(s: Socket, code: string, qos?: Qos.Qos): Effect.Effect<A, WsaError.WSAIoctlError> =>
-  Effect.map(
-    onSocket<Qos.Qos | undefined, WsaError.WSAIoctlError>("WSAIoctl", s, (socket) => socket.ioctl(code, keptQos(qos))),
-    (read) => (read === undefined ? undefined : keptQos(read)) as A
+  Effect.contextWith((context: Context.Context<never>) =>
+    Effect.map(
+      onSocket<Qos.Qos | undefined, WsaError.WSAIoctlError>(
+        "WSAIoctl",
+        s,
+        (socket) => socket.ioctl(code, keptQos(qos), Context.get(context, Qos.Marking))
+      ),
+      (read) => (read === undefined ? undefined : keptQos(read)) as A
+    )
   )
 
 // ---------------------------------------------------------------------------------------------------------------------

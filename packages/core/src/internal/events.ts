@@ -7,6 +7,7 @@ import * as Equal from "effect/Equal"
 import * as Fiber from "effect/Fiber"
 import * as Hash from "effect/Hash"
 import * as NetworkEvent from "../NetworkEvent.ts"
+import type { QosEvent } from "../Provider.ts"
 import * as WsaError from "../WsaError.ts"
 import type { Instance, Resume } from "./instance.ts"
 import * as Readiness from "./readiness.ts"
@@ -125,7 +126,7 @@ export const waitForEvents = (
 /** A18: what went wrong, in the classes that the calls have for it. */
 export const errorsOf = (
   socket: Socket,
-  { closeFailure, connectFailure }: Pick<Readiness.Fetched, "closeFailure" | "connectFailure">
+  { closeFailure, connectFailure, groupNews, news }: Readiness.Fetched
 ): NetworkEvent.Errors => {
   const { local } = socket.state
   const errors: { -readonly [K in keyof NetworkEvent.Errors]: NetworkEvent.Errors[K] } = {}
@@ -146,22 +147,32 @@ export const errorsOf = (
       native: closeFailure.native
     })
   }
+  if (news !== undefined) errors.FD_QOS = qosError(socket, news)
+  if (groupNews !== undefined) errors.FD_GROUP_QOS = qosError(socket, groupNews)
   return errors
 }
+
+const qosError = (socket: Socket, code: QosEvent): NetworkEvent.QosError =>
+  WsaError.make(code, {
+    call: "WSAEnumNetworkEvents",
+    stage: "connect",
+    local: socket.state.local,
+    remote: socket.peer()
+  })
 
 /**
  * Of events that come together the connect is told first: who is told of bytes before may think that there is no
  * connection yet. The close is told last.
  */
 const inOrder = [
-  NetworkEvent.FD_CONNECT,
-  NetworkEvent.FD_ACCEPT,
-  NetworkEvent.FD_OOB,
-  NetworkEvent.FD_WRITE,
-  NetworkEvent.FD_READ,
-  NetworkEvent.FD_CLOSE,
-  NetworkEvent.FD_QOS,
-  NetworkEvent.FD_GROUP_QOS
+  [NetworkEvent.FD_CONNECT, "FD_CONNECT"],
+  [NetworkEvent.FD_ACCEPT, undefined],
+  [NetworkEvent.FD_OOB, undefined],
+  [NetworkEvent.FD_WRITE, undefined],
+  [NetworkEvent.FD_READ, undefined],
+  [NetworkEvent.FD_CLOSE, "FD_CLOSE"],
+  [NetworkEvent.FD_QOS, "FD_QOS"],
+  [NetworkEvent.FD_GROUP_QOS, "FD_GROUP_QOS"]
 ] as const
 
 /** Messages in the order in which their sockets became ready; what nobody waits for stays one bit of its socket. */
@@ -205,16 +216,11 @@ export class Mailbox implements Target {
   /** What has been recorded becomes messages. They are told even if their sockets are closed before someone reads. */
   private post(): void {
     for (const socket of this.ready) {
-      const { closeFailure, connectFailure, recorded } = socket.fetchEvents("async")
-      const errors = errorsOf(socket, { closeFailure, connectFailure })
-      for (const event of inOrder) {
-        if ((recorded & event) === 0) continue
-        const error = event === NetworkEvent.FD_CONNECT
-          ? errors.FD_CONNECT
-          : event === NetworkEvent.FD_CLOSE
-          ? errors.FD_CLOSE
-          : undefined
-        this.posted.push({ socket, event, error })
+      const fetched = socket.fetchEvents("async")
+      const errors = errorsOf(socket, fetched)
+      for (const [event, name] of inOrder) {
+        if ((fetched.recorded & event) === 0) continue
+        this.posted.push({ socket, event, error: name === undefined ? undefined : errors[name] })
       }
     }
     this.ready.clear()

@@ -10,6 +10,7 @@ import * as HashSet from "effect/HashSet"
 import * as Option from "effect/Option"
 import type { ProtocolInfo } from "../ProtocolInfo.ts"
 import type { Capabilities, Kind } from "../Provider.ts"
+import type * as Qos from "../Qos.ts"
 import * as SocketAddress from "../SocketAddress.ts"
 import { infoOf } from "./protocols.ts"
 import { type Facts, type Fail, fail, gate, gateDetail, type Group, type Options } from "./socketState.ts"
@@ -25,6 +26,8 @@ interface Claim {
 /** The sockets of a group, each equal to itself alone. */
 interface Members {
   readonly constrained: boolean
+  /** What its creator has asked for it (R20). */
+  readonly qos?: Qos.Qos | undefined
   readonly sockets: HashSet.HashSet<Equal.Equal>
 }
 
@@ -229,9 +232,19 @@ export const part = (state: InstanceState, socket: Equal.Equal, group: Group): I
     ...state,
     groups: HashSet.isEmpty(sockets)
       ? HashMap.remove(state.groups, group.id)
-      : HashMap.set(state.groups, group.id, { constrained: group.constrained, sockets })
+      : HashMap.set(state.groups, group.id, { constrained: group.constrained, sockets, qos: groupQos(state, group) })
   }
 }
+
+/** What the creator of a group has asked for it; also when the creator is gone. */
+export const groupQos = (state: InstanceState, group: Group): Qos.Qos | undefined =>
+  Option.getOrUndefined(HashMap.get(state.groups, group.id))?.qos
+
+/** R20: what the creator of a group asks for it from now on. */
+export const withGroupQos = (state: InstanceState, group: Group, qos: Qos.Qos | undefined): InstanceState => ({
+  ...state,
+  groups: HashMap.modify(state.groups, group.id, (one) => ({ ...one, qos }))
+})
 
 // ---------------------------------------------------------------------------------------------------------------------
 // socket

@@ -6,7 +6,17 @@
  * recording disables it, and the calls that the reference names enable it again. So an event nobody has asked for yet is
  * not lost: it is recorded as soon as someone does.
  */
-import { FD_ACCEPT, FD_ALL_EVENTS, FD_CLOSE, FD_CONNECT, FD_READ, FD_WRITE } from "../NetworkEvent.ts"
+import {
+  FD_ACCEPT,
+  FD_ALL_EVENTS,
+  FD_CLOSE,
+  FD_CONNECT,
+  FD_GROUP_QOS,
+  FD_QOS,
+  FD_READ,
+  FD_WRITE
+} from "../NetworkEvent.ts"
+import type { QosEvent } from "../Provider.ts"
 import type { Code } from "../WsaError.ts"
 import {
   type Facts,
@@ -130,6 +140,9 @@ const conditions = (state: SocketState, standing: Standing, door: Selection["doo
   if (tag === "Listening" && standing.waiting) events |= FD_ACCEPT
   if (state.attempts > 0 && attemptIsOver(state)) events |= FD_CONNECT
   if (!datagram && (tag === "Broken" || (tag === "Connected" && state.ended && !standing.buffered))) events |= FD_CLOSE
+  const { groupNews, news } = state.cold.quality
+  if (news !== undefined) events |= FD_QOS
+  if (groupNews !== undefined) events |= FD_GROUP_QOS
   return events
 }
 
@@ -251,7 +264,19 @@ export const checkWait = (
 export const forget = (state: SocketState): SocketState => select(state, "event", 0)
 
 /** What has been recorded, and why what failed did. */
-export type Fetched = Pick<Selection, "recorded" | "connectFailure" | "closeFailure">
+export interface Fetched extends Pick<Selection, "recorded" | "connectFailure" | "closeFailure"> {
+  /** What became of the reservation. */
+  readonly news: QosEvent | undefined
+  readonly groupNews: QosEvent | undefined
+}
+
+const nothingFetched: Fetched = {
+  recorded: 0,
+  connectFailure: undefined,
+  closeFailure: undefined,
+  news: undefined,
+  groupNews: undefined
+}
 
 /** A19, A20: gives what was recorded for the door, and forgets it. */
 export const fetch = (
@@ -260,7 +285,7 @@ export const fetch = (
 ): { readonly next: SocketState; readonly fetched: Fetched } => {
   const selection = state.cold.selection
   if (selection === undefined || selection.door !== door || selection.recorded === 0) {
-    return { next: state, fetched: { recorded: 0, connectFailure: undefined, closeFailure: undefined } }
+    return { next: state, fetched: nothingFetched }
   }
   const { closeFailure, connectFailure, recorded } = selection
   return {
@@ -268,7 +293,10 @@ export const fetch = (
     fetched: {
       recorded,
       connectFailure: (recorded & FD_CONNECT) === 0 ? undefined : connectFailure,
-      closeFailure: (recorded & FD_CLOSE) === 0 ? undefined : closeFailure
+      closeFailure: (recorded & FD_CLOSE) === 0 ? undefined : closeFailure,
+      // As it is now: what was told meanwhile is told with it.
+      news: (recorded & FD_QOS) === 0 ? undefined : state.cold.quality.news,
+      groupNews: (recorded & FD_GROUP_QOS) === 0 ? undefined : state.cold.quality.groupNews
     }
   }
 }

@@ -352,7 +352,14 @@ export class Socket implements Provider.Sink, Equal.Equal {
   ): void | Effect.Effect<void> {
     const decision = SocketState.decide(
       this.state,
-      { _tag: "connect", name, data, waits: call === "WSAConnectByList", groupPeer: this.groupPeer() },
+      {
+        _tag: "connect",
+        name,
+        data,
+        waits: call === "WSAConnectByList",
+        groupPeer: this.groupPeer(),
+        groupQos: this.groupQos()
+      },
       this.instance.facts(),
       this.capabilities
     )
@@ -369,10 +376,9 @@ export class Socket implements Provider.Sink, Equal.Equal {
         this.state = decision.next
         return this.attempt(call, command, resume)
       case "setPeer":
-        this.state = decision.next
-        return resume(this.setPeer(call, command.peer, command.queue))
+        return resume(this.setPeer(call, command.peer, command.queue, command.quality))
       case "dissolve":
-        return resume(this.setPeer(call, undefined, "discard"))
+        return resume(this.setPeer(call, undefined, "discard", this.state.cold.quality))
     }
   }
 
@@ -429,14 +435,18 @@ export class Socket implements Provider.Sink, Equal.Equal {
   }
 
   private settle(attempt: number, result: Provider.Established | Provider.Failure): number {
-    return Provider.isFailure(result)
-      ? this.react({ _tag: "attemptFailed", attempt, failure: result, local: this.handle.local() })
-      : this.react({
-        _tag: "established",
-        attempt,
-        calleeData: result.calleeData,
-        now: this.instance.clock.currentTimeMillisUnsafe()
-      })
+    if (Provider.isFailure(result)) {
+      return this.react({ _tag: "attemptFailed", attempt, failure: result, local: this.handle.local() })
+    }
+    const wake = this.react({
+      _tag: "established",
+      attempt,
+      calleeData: result.calleeData,
+      reserved: SocketState.reserves(this.state) ? this.handle.reserved() : undefined,
+      now: this.instance.clock.currentTimeMillisUnsafe()
+    })
+    this.qualified()
+    return wake
   }
 
   /** What became of the last attempt, for a call that asked or waited for it (R14, R22). */
@@ -457,26 +467,30 @@ export class Socket implements Provider.Sink, Equal.Equal {
   }
 
   private answerConnected(remote: SocketAddress.SocketAddress, calleeData = Provider.established.calleeData) {
-    return Effect.succeed({ socket: this, remote, calleeData })
+    return Effect.succeed({ socket: this, remote, calleeData, applied: SocketState.applied(this.state) })
   }
 
   private setPeer(
     call: WsaError.Call,
     peer: SocketAddress.SocketAddress | undefined,
-    queue: "keep" | "discard"
+    queue: "keep" | "discard",
+    quality: SocketState.QosState
   ): Effect.Effect<any, any> {
     const unbound = this.bindImplicitly()
     if (unbound !== undefined) return this.fault(call, unbound, "bind", peer)
-    const local = this.handle.setPeer(peer, queue)
+    const local = peer === undefined
+      ? this.handle.setPeer(undefined, queue)
+      : this.handle.setPeer(peer, queue, quality.honoured?.quality)
     if (Provider.isFailure(local)) {
       this.look()
       return this.fault(call, local, "connect", peer)
     }
-    this.wake(
-      peer === undefined
-        ? this.react({ _tag: "dissolved", local })
-        : this.react({ _tag: "peerSet", peer, local, now: this.instance.clock.currentTimeMillisUnsafe() })
-    )
+    const wake = peer === undefined
+      ? this.react({ _tag: "dissolved", local })
+      : this.react({ _tag: "peerSet", peer, local, quality, now: this.instance.clock.currentTimeMillisUnsafe() })
+    this.askReserved()
+    this.qualified()
+    this.wake(wake)
     return this.answerConnected(peer ?? SocketAddress.unspecified(this.kind.family))
   }
 
@@ -1230,7 +1244,10 @@ export class Socket implements Provider.Sink, Equal.Equal {
     this.look()
   }
 
-  qosChanged(_change: Provider.QosChange): void {}
+  qosChanged(change: Provider.QosChange): void {
+    this.react({ _tag: "qosChanged", change })
+    this.look()
+  }
 
   broken(failure: Provider.Failure): void {
     this.wake(this.react({ _tag: "broken", failure }))
@@ -1419,12 +1436,60 @@ export class Socket implements Provider.Sink, Equal.Equal {
   }
 
   /** A16: gives what is asked for, where the code asks for something. */
-  ioctl(code: unknown, qos: Qos.Qos | "undecodable"): Effect.Effect<any, any> {
-    const request = { _tag: "ioctl", code, qos } as const
-    const decision = SocketState.decide(this.state, request, this.instance.facts(), this.capabilities)
-    if (decision._tag === "Fail") return this.fault("WSAIoctl", decision, "request")
-    this.state = decision.next
+  ioctl(
+    code: unknown,
+    qos: Qos.Qos | SocketState.UndecodableQos,
+    table: Qos.MarkingTable
+  ): Effect.Effect<any, any> {
+    const request = { _tag: "ioctl", code, qos, table, groupQos: this.groupQos() } as const
+    const failure = this.requalify(
+      SocketState.decide(this.state, request, this.instance.facts(), this.capabilities)
+    )
+    if (failure !== undefined) return this.fault("WSAIoctl", failure, "request")
+    this.look()
     return Effect.succeed(SocketState.ioctlValue(this.state, code))
+  }
+
+  // -- quality of service ---------------------------------------------------------------------------------------------
+
+  /** Does what was decided of the QOS, or nothing of it (R16). */
+  private requalify(decision: SocketState.Decision): Fault | undefined {
+    if (decision._tag === "Fail") return decision
+    if (decision._tag === "Run" && decision.command._tag === "setQuality") {
+      const failure = this.handle.setQuality(decision.command.quality)
+      if (failure !== undefined) return failure
+    }
+    const changed = this.state.cold.quality !== decision.next.cold.quality
+    this.state = decision.next
+    if (decision._tag === "Run") this.askReserved()
+    if (changed) this.qualified()
+    return undefined
+  }
+
+  private askReserved(): void {
+    if (SocketState.reserves(this.state)) this.state = SocketState.reservedNow(this.state, this.handle.reserved())
+  }
+
+  /** The QOS of the group that it is in, and has not created (R20). */
+  private groupQos(): Qos.Qos | undefined {
+    const { group } = this.state.cold
+    return group === undefined || group.created ? undefined : InstanceState.groupQos(this.instance.state, group)
+  }
+
+  /** What is honoured has changed. What the creator of a group has asked for it holds for each of its sockets. */
+  private qualified(): void {
+    const { group, quality } = this.state.cold
+    if (group === undefined || !group.created || quality.groupQos === undefined) return
+    if (InstanceState.groupQos(this.instance.state, group) === quality.groupQos) return
+    this.instance.state = InstanceState.withGroupQos(this.instance.state, group, quality.groupQos)
+    for (const other of InstanceState.members(this.instance.state, group)) {
+      if (other !== this && other instanceof Socket) other.regroup(quality.groupQos, quality.table)
+    }
+  }
+
+  /** A socket for which the group's QOS is too much stays as it is: it was not asked. */
+  private regroup(groupQos: Qos.Qos, table: Qos.MarkingTable | undefined): void {
+    this.requalify(SocketState.regroup(this.state, groupQos, table, this.capabilities))
   }
 
   setBlocking(blocking: unknown): Effect.Effect<void, any> {

@@ -6,14 +6,24 @@
  * themselves never come here: `receiving` and `sending` only say whether they may move, and allocate nothing.
  */
 import * as NetAddress from "effect/net/NetAddress"
-import { FD_ALL_EVENTS, FD_CONNECT, FD_WRITE } from "../NetworkEvent.ts"
+import { FD_ALL_EVENTS, FD_CONNECT, FD_GROUP_QOS, FD_QOS, FD_WRITE } from "../NetworkEvent.ts"
 import type { ProtocolInfo } from "../ProtocolInfo.ts"
-import type { Capabilities, ConnectPlan, Failure, Kind, ListenPlan, ProviderOption } from "../Provider.ts"
-import * as Qos from "../Qos.ts"
+import type {
+  Capabilities,
+  ConnectPlan,
+  Failure,
+  Kind,
+  ListenPlan,
+  ProviderOption,
+  QosChange,
+  QosEvent
+} from "../Provider.ts"
+import type * as Qos from "../Qos.ts"
 import * as SocketAddress from "../SocketAddress.ts"
 import type { Linger } from "../SocketOption.ts"
 import { type Call, type Code, type Native, table } from "../WsaError.ts"
 import { infoOf } from "./protocols.ts"
+import * as Quality from "./quality.ts"
 
 // ---------------------------------------------------------------------------------------------------------------------
 // State
@@ -46,6 +56,8 @@ export interface Connecting {
   readonly caller: "blocking" | "nonblocking"
   /** The stack has it: its local address is known (A03). */
   readonly issued: boolean
+  /** What the socket had of a QOS before; it has that again when the attempt comes to nothing (R16). */
+  readonly before: QosState
 }
 
 export interface Connected {
@@ -126,10 +138,37 @@ export interface Cold {
   readonly group: Group | undefined
   /** A18, A20; `undefined` where nobody has asked for events yet. */
   readonly selection: Selection | undefined
+  readonly quality: QosState
+}
+
+/** What is known of the QOS of a socket. */
+export interface QosState {
   /** What SIO_SET_QOS, or a connect, has given last (R15). */
   readonly qos: Qos.Qos | undefined
   /** What SIO_SET_GROUP_QOS, or a connect, has given last for the group that the socket created (R15, R20). */
   readonly groupQos: Qos.Qos | undefined
+  /** How service types are marked; `undefined` where no QOS was given. */
+  readonly table: Qos.MarkingTable | undefined
+  /** How it is honoured on the connection there is; `undefined` where nothing is asked for. */
+  readonly honoured: Quality.Honoured | undefined
+  /** What was last said of the reservation, and nobody has asked about since (A18). */
+  readonly news: QosEvent | undefined
+  readonly groupNews: QosEvent | undefined
+  /** The reservation that there was is lost. */
+  readonly lost: boolean
+  readonly groupLost: boolean
+}
+
+/** No QOS was given. */
+export const noQos: QosState = {
+  qos: undefined,
+  groupQos: undefined,
+  table: undefined,
+  honoured: undefined,
+  news: undefined,
+  groupNews: undefined,
+  lost: false,
+  groupLost: false
 }
 
 export const shutReceive = 1
@@ -180,8 +219,7 @@ const defaultCold: Cold = {
   dissolved: false,
   group: undefined,
   selection: undefined,
-  qos: undefined,
-  groupQos: undefined
+  quality: noQos
 }
 
 export const nothingAsked: Selection = {
@@ -288,15 +326,27 @@ export interface ConnectData {
   /** `"undecodable"` where what was given is no capacity. */
   readonly calleeCapacity: number | "undecodable"
   /** `undefined` for none (R19), `"undecodable"` where what was given is no QOS. */
-  readonly sqos: Qos.Qos | undefined | "undecodable"
-  readonly gqos: Qos.Qos | undefined | "undecodable"
+  readonly sqos: Qos.Qos | undefined | UndecodableQos
+  readonly gqos: Qos.Qos | undefined | UndecodableQos
+  /** How the service types of the QOS are marked. */
+  readonly table: Qos.MarkingTable | undefined
 }
+
+/** What was given is no QOS, and why. */
+export interface UndecodableQos {
+  readonly _tag: "UndecodableQos"
+  readonly why: string
+}
+
+export const isUndecodable = (qos: Qos.Qos | UndecodableQos | undefined): qos is UndecodableQos =>
+  qos !== undefined && "_tag" in qos
 
 export const noConnectData: ConnectData = {
   callerData: undefined,
   calleeCapacity: 0,
   sqos: undefined,
-  gqos: undefined
+  gqos: undefined,
+  table: undefined
 }
 
 export type Request =
@@ -309,6 +359,8 @@ export type Request =
     readonly waits?: boolean
     /** E11: where another socket of the constrained group is connected to, or about to be. */
     readonly groupPeer?: SocketAddress.SocketAddress | undefined
+    /** The QOS of the group that the socket is in, and has not created. */
+    readonly groupQos?: Qos.Qos | undefined
   }
   | { readonly _tag: "connectByList"; readonly names: ReadonlyArray<Name>; readonly timeoutValid: boolean }
   | { readonly _tag: "cancelConnect"; readonly attempt: number }
@@ -319,8 +371,14 @@ export type Request =
    */
   | { readonly _tag: "close"; readonly lent: boolean; readonly unsent: boolean }
   | { readonly _tag: "setBlocking"; readonly blocking: unknown }
-  /** A16: what a code of WSAIoctl sets; `"undecodable"` where what was given is no QOS. */
-  | { readonly _tag: "ioctl"; readonly code: unknown; readonly qos: Qos.Qos | "undecodable" }
+  /** A16: what a code of WSAIoctl sets. */
+  | {
+    readonly _tag: "ioctl"
+    readonly code: unknown
+    readonly qos: Qos.Qos | UndecodableQos
+    readonly table: Qos.MarkingTable
+    readonly groupQos?: Qos.Qos | undefined
+  }
   | { readonly _tag: "setOption"; readonly option: string; readonly value: unknown }
 
 export type Command =
@@ -337,7 +395,13 @@ export type Command =
     /** TCP_MAXRTMS: after so many milliseconds the attempt ends as `connectTimedOut` says; 0: the stack decides. */
     readonly timeout: number
   }
-  | { readonly _tag: "setPeer"; readonly peer: SocketAddress.SocketAddress; readonly queue: "keep" | "discard" }
+  | {
+    readonly _tag: "setPeer"
+    readonly peer: SocketAddress.SocketAddress
+    readonly queue: "keep" | "discard"
+    readonly quality: QosState
+  }
+  | { readonly _tag: "setQuality"; readonly quality: PlannedQuality | undefined }
   | { readonly _tag: "dissolve" }
   | { readonly _tag: "abort"; readonly attempt: number }
   | { readonly _tag: "listen"; readonly plan: Omit<ListenPlan, "local"> }
@@ -345,6 +409,8 @@ export type Command =
   /** `linger`: for so many milliseconds the close may take, then it is a reset; 0: nobody waits for it. */
   | { readonly _tag: "close"; readonly how: "graceful" | "reset"; readonly linger: number }
   | { readonly _tag: "setOption"; readonly option: ProviderOption; readonly value: boolean }
+
+type PlannedQuality = NonNullable<ConnectPlan["quality"]>
 
 /** Nothing has changed. */
 export interface Fail {
@@ -455,7 +521,7 @@ export const decide = (state: SocketState, request: Request, facts: Facts, capab
     case "connect":
       return state.kind.type === "stream"
         ? connectStream(state, request, capabilities)
-        : connectDatagram(state, request.name, request.data, capabilities)
+        : connectDatagram(state, request, capabilities)
     case "connectByList":
       return connectByList(state, request.names, request.timeoutValid)
     case "listen":
@@ -469,7 +535,7 @@ export const decide = (state: SocketState, request: Request, facts: Facts, capab
     case "setBlocking":
       return setBlocking(state, request.blocking)
     case "ioctl":
-      return ioctl(state, request.code, request.qos, capabilities)
+      return ioctl(state, request, capabilities)
     case "setOption":
       return setOption(state, request.option, request.value, capabilities)
   }
@@ -501,7 +567,7 @@ const setBlocking = (state: SocketState, blocking: unknown): Decision => {
 /** R22 … R26 and the order of errors, for streams. */
 const connectStream = (
   state: SocketState,
-  { data, groupPeer, name, waits }: Extract<Request, { readonly _tag: "connect" }>,
+  { data, groupPeer, groupQos, name, waits }: Extract<Request, { readonly _tag: "connect" }>,
   capabilities: Capabilities
 ): Decision => {
   const remote = decodeName(state, name)
@@ -523,6 +589,8 @@ const connectStream = (
   }
   const wrong = checkGroupPeer(groupPeer, remote) ?? checkConnectData(state, data, capabilities)
   if (wrong !== undefined) return wrong
+  const quality = connectQos(state, data, groupQos, capabilities)
+  if ("_tag" in quality) return quality
   const attempt = state.attempts + 1
   const caller = state.blocking || waits === true ? "blocking" : "nonblocking"
   return {
@@ -530,12 +598,12 @@ const connectStream = (
     next: {
       ...state,
       attempts: attempt,
-      phase: { _tag: "Connecting", attempt, remote, caller, issued: false },
+      phase: { _tag: "Connecting", attempt, remote, caller, issued: false, before: state.cold.quality },
       // A18: FD_CONNECT is told once for each attempt, and FD_WRITE with it.
       cold: enabling(
-        state.cold.lastFailure === undefined
-          ? withQos(state, data)
-          : { ...withQos(state, data), lastFailure: undefined },
+        state.cold.lastFailure === undefined && quality === state.cold.quality
+          ? state.cold
+          : { ...state.cold, quality, lastFailure: undefined },
         FD_CONNECT | FD_WRITE
       )
     },
@@ -550,9 +618,9 @@ const connectStream = (
         keepLocalPort: state.implicit,
         callerData: carriesData(data) && data.callerData !== "undecodable" ? data.callerData : undefined,
         calleeCapacity: data.calleeCapacity === "undecodable" ? 0 : data.calleeCapacity,
-        quality: undefined,
-        sqos: undefined,
-        gqos: undefined
+        quality: quality.honoured?.quality,
+        sqos: quality.qos,
+        gqos: quality.groupQos
       }
     }
   }
@@ -598,30 +666,62 @@ const checkConnectData = (
       return fail("WSAEFAULT", "the capacity for callee data is a whole number of bytes from 0 to 4294967295")
     }
   }
-  const { gqos, sqos } = data
-  if (sqos === "undecodable" || gqos === "undecodable") return fail("WSAEFAULT", "the QOS does not decode")
-  return checkQos(state, sqos, capabilities) ?? (ownsGroup(state) ? checkQos(state, gqos, capabilities) : undefined)
+  const undecodable = isUndecodable(data.sqos) ? data.sqos : isUndecodable(data.gqos) ? data.gqos : undefined
+  return undecodable === undefined ? undefined : fail("WSAEFAULT", undecodable.why)
 }
-
-/** R16, E16: whether the provider can honour what is asked for, in the directions that the socket has (R17). */
-const checkQos = (state: SocketState, qos: Qos.Qos | undefined, capabilities: Capabilities): Fail | undefined =>
-  qos === undefined || capabilities.reservesQos || !Qos.isDemanding(qos, state.kind.direction)
-    ? undefined
-    : fail("WSAEOPNOTSUPP", "this provider can honour no flow specification")
 
 /** R20: the QOS of a group is its creator's business alone. */
 const ownsGroup = (state: SocketState): boolean => state.cold.group !== undefined && state.cold.group.created
 
-/** R15: what a connect gives, once it is decided right, overrides what was given before. */
-const withQos = (state: SocketState, { gqos, sqos }: ConnectData): Cold => {
-  const { cold } = state
-  if (sqos === undefined && gqos === undefined) return cold
-  return {
-    ...cold,
-    qos: sqos === undefined || sqos === "undecodable" ? cold.qos : sqos,
-    groupQos: gqos === undefined || gqos === "undecodable" || !ownsGroup(state) ? cold.groupQos : gqos
-  }
+/** R15, R16, E16: what a connect makes of the QOS it is given, and of the one that was set before. */
+const connectQos = (
+  state: SocketState,
+  { gqos, sqos, table }: ConnectData,
+  groupQos: Qos.Qos | undefined,
+  capabilities: Capabilities
+): QosState | Fail => {
+  const before = state.cold.quality
+  const given = sqos === undefined || isUndecodable(sqos) ? undefined : sqos
+  const givenGroup = gqos === undefined || isUndecodable(gqos) || !ownsGroup(state) ? undefined : gqos
+  if (given === undefined && givenGroup === undefined && before === noQos && groupQos === undefined) return before
+  return honour(
+    state,
+    {
+      qos: given === undefined ? before.qos : Quality.resolve(given, before.qos),
+      groupQos: givenGroup === undefined ? before.groupQos : Quality.resolve(givenGroup, before.groupQos),
+      // The table that came with the QOS: a connect that gives none marks as SIO_SET_QOS was told to.
+      table: given === undefined && givenGroup === undefined ? before.table ?? table : table
+    },
+    groupQos,
+    capabilities
+  )
 }
+
+const honour = (
+  { cold, kind }: SocketState,
+  given: Pick<QosState, "qos" | "groupQos" | "table">,
+  groupQos: Qos.Qos | undefined,
+  capabilities: Capabilities
+): QosState | Fail => {
+  const creates = cold.group !== undefined && cold.group.created
+  const asked = { own: given.qos, group: creates ? given.groupQos : groupQos, creates }
+  const honoured = Quality.honour(asked, kind, capabilities, given.table)
+  if (honoured !== undefined && "_tag" in honoured) return fail("WSAEOPNOTSUPP", honoured.detail)
+  return { ...noQos, ...given, honoured }
+}
+
+/** What is done of the QOS on the connection there is, or was. */
+export const applied = (state: SocketState): Qos.Applied => Quality.appliedOf(state.cold.quality.honoured)
+
+/** Whether the provider has been asked to reserve, and is to be asked what it has reserved. */
+export const reserves = ({ cold: { quality: { honoured } } }: SocketState): boolean =>
+  honoured?.quality !== undefined &&
+  (honoured.quality.reserve !== undefined || honoured.quality.reserveGroup !== undefined)
+
+const withReservation = (quality: QosState, reserved: Qos.Reservation | undefined): QosState =>
+  quality.honoured === undefined || reserved === undefined
+    ? quality
+    : { ...quality, honoured: Quality.withReservation(quality.honoured, reserved) }
 
 /** What the codes of WSAIoctl are about, and whether they set it. */
 const ioctlOf = (code: unknown): { readonly about: "qos" | "groupQos"; readonly sets: boolean } | undefined => {
@@ -641,26 +741,80 @@ const ioctlOf = (code: unknown): { readonly about: "qos" | "groupQos"; readonly 
 
 const noSuchIoctl = "the code is SIO_SET_QOS, SIO_GET_QOS, SIO_SET_GROUP_QOS or SIO_GET_GROUP_QOS"
 
-/** A16, R15. */
+/** A16, R15, R16. */
 const ioctl = (
   state: SocketState,
-  code: unknown,
-  qos: Qos.Qos | "undecodable",
+  { code, groupQos, qos, table }: Extract<Request, { readonly _tag: "ioctl" }>,
   capabilities: Capabilities
 ): Decision => {
   const known = ioctlOf(code)
   if (known === undefined) return fail("WSAEOPNOTSUPP", noSuchIoctl)
-  if (!known.sets) return { _tag: "Done", next: state }
-  if (qos === "undecodable") return fail("WSAEFAULT", "the QOS does not decode")
+  const before = state.cold.quality
+  if (!known.sets) return { _tag: "Done", next: qosRead(state, known.about) }
+  if (isUndecodable(qos)) return fail("WSAEFAULT", qos.why)
   // R20: ignored, as in a connect.
   if (known.about === "groupQos" && !ownsGroup(state)) return { _tag: "Done", next: state }
-  return checkQos(state, qos, capabilities) ?? { _tag: "Done", next: withCold(state, { [known.about]: qos }) }
+  if (state.phase._tag === "Connecting") {
+    return fail("WSAEOPNOTSUPP", "an attempt to connect is pending; set the QOS before it, or when it is over")
+  }
+  const given = {
+    qos: before.qos,
+    groupQos: before.groupQos,
+    table,
+    [known.about]: Quality.resolve(qos, before[known.about])
+  }
+  const quality = honour(state, given, groupQos, capabilities)
+  return "_tag" in quality ? quality : requalify(state, quality)
+}
+
+/** Of a connection the provider is told; of another socket a connect will do that. */
+const requalify = (state: SocketState, quality: QosState): Decision => {
+  const asks = quality.honoured?.quality
+  return state.phase._tag !== "Connected"
+    ? { _tag: "Done", next: withCold(state, { quality: { ...quality, honoured: undefined } }) }
+    : asks === undefined && state.cold.quality.honoured?.quality === undefined
+    ? { _tag: "Done", next: withCold(state, { quality }) }
+    : { _tag: "Run", next: withCold(state, { quality }), command: { _tag: "setQuality", quality: asks } }
+}
+
+/** R20: what the QOS that the creator of a group has given it means to another of its sockets, which is connected. */
+export const regroup = (
+  state: SocketState,
+  groupQos: Qos.Qos,
+  table: Qos.MarkingTable | undefined,
+  capabilities: Capabilities
+): Decision => {
+  if (state.phase._tag !== "Connected") return { _tag: "Done", next: state }
+  const { qos, table: own } = state.cold.quality
+  const quality = honour(state, { qos, groupQos: undefined, table: own ?? table }, groupQos, capabilities)
+  return "_tag" in quality ? quality : requalify(state, quality)
+}
+
+/** What the provider has answered: what it reserves for what it was asked. */
+export const reservedNow = (state: SocketState, reserved: Qos.Reservation | undefined): SocketState =>
+  withCold(state, { quality: withReservation(state.cold.quality, reserved) })
+
+/** A18: FD_QOS and FD_GROUP_QOS come again once someone has asked what the QOS is. */
+const qosRead = (state: SocketState, about: "qos" | "groupQos"): SocketState => {
+  const { cold } = state
+  const event = about === "qos" ? FD_QOS : FD_GROUP_QOS
+  const news = about === "qos" ? cold.quality.news : cold.quality.groupNews
+  const read = news === undefined ? cold : {
+    ...cold,
+    quality: { ...cold.quality, [about === "qos" ? "news" : "groupNews"]: undefined }
+  }
+  const enabled = enabling(read, event)
+  return enabled === cold ? state : { ...state, cold: enabled }
 }
 
 /** A16: what a code of WSAIoctl gives, after it was decided right. `undefined`: none (R19), or nothing is asked for. */
 export const ioctlValue = (state: SocketState, code: unknown): Qos.Qos | undefined => {
   const known = ioctlOf(code)
-  return known === undefined || known.sets ? undefined : state.cold[known.about]
+  if (known === undefined || known.sets) return undefined
+  const quality = state.cold.quality
+  const qos = quality[known.about]
+  const lost = known.about === "qos" ? quality.lost : quality.groupLost
+  return qos === undefined || !lost ? qos : Quality.unavailable(qos)
 }
 
 /** A15: what ioctlsocket gives for a command that asks. `available`: what FIONREAD is about. */
@@ -686,14 +840,20 @@ export const ioctlsocketValue = (
 }
 
 /** R05 … R11 and the order of errors, for datagrams. */
-const connectDatagram = (state: SocketState, given: Name, data: ConnectData, capabilities: Capabilities): Decision => {
-  const peer = decodeName(state, given)
+const connectDatagram = (
+  state: SocketState,
+  { data, groupQos, name }: Extract<Request, { readonly _tag: "connect" }>,
+  capabilities: Capabilities
+): Decision => {
+  const peer = decodeName(state, name)
   if (peer._tag === "Fail") return peer
   // E14 says "the socket cannot be connected": the stack has taken it away, and it never heals (R21).
   if (state.phase._tag === "Broken") return fail("WSAENOBUFS", "the socket broke; close it and make a new one")
   if (SocketAddress.isUnspecified(peer)) {
     const wrong = checkConnectData(state, data, capabilities)
     if (wrong !== undefined) return wrong
+    const quality = connectQos(state, data, groupQos, capabilities)
+    if ("_tag" in quality) return quality
     // R07. What is dissolved already stays as it is (R09), and what was never bound gets no address for it.
     if (state.cold.dissolved) return { _tag: "Done", next: state }
     return state.phase._tag === "Fresh"
@@ -706,12 +866,13 @@ const connectDatagram = (state: SocketState, given: Name, data: ConnectData, cap
   if (mappedIsOut(state, peer)) return fail("WSAEADDRNOTAVAIL", "an IPv4-mapped address needs IPV6_V6ONLY off")
   const wrong = checkConnectData(state, data, capabilities)
   if (wrong !== undefined) return wrong
+  const quality = connectQos(state, data, groupQos, capabilities)
+  if ("_tag" in quality) return quality
   const same = state.phase._tag === "Connected" && SocketAddress.same(state.phase.remote, peer)
-  const cold = withQos(state, data)
   return {
     _tag: "Run",
-    next: cold === state.cold ? state : { ...state, cold },
-    command: { _tag: "setPeer", peer, queue: same ? "keep" : "discard" }
+    next: state,
+    command: { _tag: "setPeer", peer, queue: same ? "keep" : "discard", quality }
   }
 }
 
@@ -1249,7 +1410,13 @@ export const acceptsDatagram = (state: SocketState, from: SocketAddress.SocketAd
 export type Outcome =
   | { readonly _tag: "bound"; readonly local: SocketAddress.SocketAddress; readonly implicit: boolean }
   | { readonly _tag: "issued"; readonly attempt: number }
-  | { readonly _tag: "established"; readonly attempt: number; readonly calleeData: Uint8Array; readonly now: number }
+  | {
+    readonly _tag: "established"
+    readonly attempt: number
+    readonly calleeData: Uint8Array
+    readonly reserved: Qos.Reservation | undefined
+    readonly now: number
+  }
   | {
     readonly _tag: "attemptFailed"
     readonly attempt: number
@@ -1261,8 +1428,10 @@ export type Outcome =
     readonly _tag: "peerSet"
     readonly peer: SocketAddress.SocketAddress
     readonly local: SocketAddress.SocketAddress
+    readonly quality: QosState
     readonly now: number
   }
+  | { readonly _tag: "qosChanged"; readonly change: QosChange }
   | { readonly _tag: "dissolved"; readonly local: SocketAddress.SocketAddress | undefined }
   | { readonly _tag: "listening"; readonly local: SocketAddress.SocketAddress; readonly backlog: number }
   | { readonly _tag: "ended" }
@@ -1290,7 +1459,7 @@ export const react = (state: SocketState, outcome: Outcome): Reaction => {
         ? { next: withPhase(state, { ...state.phase, issued: true }), wake: Wake.none }
         : { next: state, wake: Wake.none }
     case "established":
-      return established(state, outcome.attempt, outcome.calleeData, outcome.now)
+      return established(state, outcome)
     case "attemptFailed":
       return attemptFailed(state, outcome.attempt, outcome.failure, outcome.local)
     case "aborted":
@@ -1298,7 +1467,9 @@ export const react = (state: SocketState, outcome: Outcome): Reaction => {
         ? { next: afterAttempt(state, outcome.local), wake: Wake.connect }
         : { next: state, wake: Wake.none }
     case "peerSet":
-      return peerSet(state, outcome.peer, outcome.local, outcome.now)
+      return peerSet(state, outcome)
+    case "qosChanged":
+      return { next: qosChanged(state, outcome.change), wake: Wake.none }
     case "dissolved":
       return dissolved(state, outcome.local)
     case "listening":
@@ -1323,9 +1494,15 @@ const isCurrent = (
 ): state is SocketState & { readonly phase: Connecting } =>
   state.phase._tag === "Connecting" && state.phase.attempt === attempt
 
-const established = (state: SocketState, attempt: number, calleeData: Uint8Array, now: number): Reaction => {
+const established = (
+  state: SocketState,
+  { attempt, calleeData, now, reserved }: Extract<Outcome, { readonly _tag: "established" }>
+): Reaction => {
   if (!isCurrent(state, attempt)) return { next: state, wake: Wake.none }
-  const { cold, phase } = state
+  const { phase } = state
+  const cold = reserved === undefined
+    ? state.cold
+    : { ...state.cold, quality: withReservation(state.cold.quality, reserved) }
   return {
     next: {
       ...state,
@@ -1368,7 +1545,12 @@ export const connectTimedOut: Failure & { readonly detail: string } = {
 export const sendAbandoned: Failure = { _tag: "Failure", code: "WSAECONNABORTED" }
 
 /** R26: whatever ended it, the socket keeps its local association, chosen by itself or by the stack. */
-const afterAttempt = (state: SocketState, local: SocketAddress.SocketAddress | undefined): SocketState => {
+const afterAttempt = (
+  attempted: SocketState & { readonly phase: Connecting },
+  local: SocketAddress.SocketAddress | undefined
+): SocketState => {
+  const { before } = attempted.phase
+  const state = before === attempted.cold.quality ? attempted : withCold(attempted, { quality: before })
   // The port of an implicit association stays, and the address is that of this attempt.
   if (state.local !== undefined && (!state.implicit || local === undefined)) return withPhase(state, bound)
   return local === undefined ? withPhase(state, fresh) : { ...state, phase: bound, local, implicit: true }
@@ -1376,9 +1558,7 @@ const afterAttempt = (state: SocketState, local: SocketAddress.SocketAddress | u
 
 const peerSet = (
   state: SocketState,
-  peer: SocketAddress.SocketAddress,
-  local: SocketAddress.SocketAddress,
-  now: number
+  { local, now, peer, quality }: Extract<Outcome, { readonly _tag: "peerSet" }>
 ): Reaction => {
   const phase = state.phase
   if (phase._tag !== "Fresh" && phase._tag !== "Bound" && phase._tag !== "Connected") {
@@ -1394,7 +1574,9 @@ const peerSet = (
       peerGeneration: same ? state.peerGeneration : state.peerGeneration + 1,
       attempts: state.attempts + 1,
       cold: enabling(
-        state.cold.dissolved ? { ...state.cold, dissolved: false } : state.cold,
+        state.cold.dissolved || quality !== state.cold.quality
+          ? { ...state.cold, dissolved: false, quality }
+          : state.cold,
         FD_CONNECT | FD_WRITE
       )
     },
@@ -1413,11 +1595,31 @@ const dissolved = (state: SocketState, local: SocketAddress.SocketAddress | unde
       phase: phase._tag === "Fresh" ? phase : bound,
       local: local ?? state.local,
       peerGeneration: state.peerGeneration + 1,
-      cold: { ...state.cold, dissolved: true }
+      // What was set stays set; it is honoured again on the next connect.
+      cold: { ...state.cold, dissolved: true, quality: { ...state.cold.quality, honoured: undefined } }
     },
     // A recv that waits for the peer that is gone has nothing to wait for.
     wake: Wake.receive
   }
+}
+
+/** A18: the reservation is another one, or none. */
+const qosChanged = (state: SocketState, { code, group, reserved }: QosChange): SocketState => {
+  if (state.phase._tag !== "Connected") return state
+  const { quality } = state.cold
+  const lost = code !== "WSA_QOS_REQUEST_CONFIRMED"
+  return withCold(state, {
+    quality: group
+      ? { ...quality, groupNews: code, groupLost: lost }
+      : {
+        ...quality,
+        news: code,
+        lost,
+        honoured: quality.honoured === undefined
+          ? undefined
+          : Quality.withReservation(quality.honoured, reserved)
+      }
+  })
 }
 
 const broken = (state: SocketState, failure: Failure): Reaction => {

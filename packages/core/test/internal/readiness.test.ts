@@ -34,7 +34,13 @@ const decided = (of: S.SocketState, request: S.Request): S.SocketState => {
 const connect = (of: S.SocketState): S.SocketState =>
   decided(of, { _tag: "connect", name: peer, data: S.noConnectData })
 const established = (of: S.SocketState): S.SocketState =>
-  after(of, { _tag: "established", attempt: of.attempts, calleeData: new Uint8Array(0), now: 1000 })
+  after(of, {
+    _tag: "established",
+    attempt: of.attempts,
+    calleeData: new Uint8Array(0),
+    reserved: undefined,
+    now: 1000
+  })
 const refused = (of: S.SocketState, code: m.Tag = "WSAECONNREFUSED"): S.SocketState =>
   after(
     of,
@@ -47,7 +53,8 @@ const shut = (of: S.SocketState, how: "receive" | "send" | "both"): S.SocketStat
 const broken = (of: S.SocketState, code: m.Tag = "WSAECONNRESET"): S.SocketState =>
   after(of, { _tag: "broken", failure: m.failure(code) })
 const ended = (of: S.SocketState): S.SocketState => after(of, { _tag: "ended" })
-const peerSet = (of: S.SocketState): S.SocketState => after(of, { _tag: "peerSet", peer, local, now: 1000 })
+const peerSet = (of: S.SocketState): S.SocketState =>
+  after(of, { _tag: "peerSet", peer, local, quality: S.noQos, now: 1000 })
 const dissolved = (of: S.SocketState): S.SocketState => after(of, { _tag: "dissolved", local })
 const bound = (of: Provider.Kind): S.SocketState => after(state(of), { _tag: "bound", local, implicit: false })
 const listen = (of: S.SocketState): S.SocketState => after(of, { _tag: "listening", local, backlog: 2 })

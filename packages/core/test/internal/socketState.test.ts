@@ -56,6 +56,7 @@ const established = (attempt = 1): S.Outcome => ({
   _tag: "established",
   attempt,
   calleeData: new Uint8Array(0),
+  reserved: undefined,
   now: 1000
 })
 const attemptFailed = (
@@ -63,7 +64,13 @@ const attemptFailed = (
   code: m.Tag = "WSAECONNREFUSED",
   at: SocketAddress.SocketAddress | undefined = local
 ): S.Outcome => ({ _tag: "attemptFailed", attempt, failure: m.failure(code), local: at })
-const peerSet = (peer: SocketAddress.SocketAddress): S.Outcome => ({ _tag: "peerSet", peer, local, now: 1000 })
+const peerSet = (peer: SocketAddress.SocketAddress): S.Outcome => ({
+  _tag: "peerSet",
+  peer,
+  local,
+  quality: S.noQos,
+  now: 1000
+})
 const broken: S.Outcome = { _tag: "broken", failure: m.failure("WSAECONNRESET") }
 
 const connected = (of: Provider.Kind): S.SocketState =>
@@ -102,13 +109,13 @@ describe("socketState", () => {
       data: { calleeCapacity: "undecodable" }
     }
     const qos: ReadonlyArray<Fault> = [
-      { slot: "qos", says: "E10 the QOS does not decode", code: "WSAEFAULT", data: { sqos: "undecodable" } },
+      { slot: "qos", says: "E10 the QOS does not decode", code: "WSAEFAULT", data: { sqos: m.undecodable } },
       {
         slot: "qos",
         says: "E16 the QOS cannot be honoured",
         code: "WSAEOPNOTSUPP",
         data: { sqos: m.demanding },
-        capabilities: { reservesQos: false }
+        capabilities: { marking: false, reservesQos: false }
       }
     ]
     const connectedStream = connected(stream)
@@ -227,7 +234,8 @@ describe("socketState", () => {
         attempt: 1,
         remote: peer,
         caller: "blocking",
-        issued: false
+        issued: false,
+        before: S.noQos
       })
       assert.strictEqual(after(next, established()).phase._tag, "Connected")
     })
@@ -267,7 +275,7 @@ describe("socketState", () => {
       const { command, next } = run(decide(state(stream), connect(peer, { calleeCapacity: 9 })))
       assert.strictEqual(command._tag === "connect" && command.plan.calleeCapacity, 9)
       const calleeData = Uint8Array.of(7)
-      const { phase } = after(next, { _tag: "established", attempt: 1, calleeData, now: 0 })
+      const { phase } = after(next, { _tag: "established", attempt: 1, calleeData, reserved: undefined, now: 0 })
       assert.strictEqual(phase._tag === "Connected" && phase.calleeData, calleeData)
     })
 
@@ -319,7 +327,13 @@ describe("socketState", () => {
       const pending = connecting(wild)
       const issued = after(pending, { _tag: "issued", attempt: 1 })
       assert.strictEqual(S.getsockname(issued, facts), "ask")
-      const established = after(issued, { _tag: "established", attempt: 1, calleeData: new Uint8Array(0), now: 0 })
+      const established = after(issued, {
+        _tag: "established",
+        attempt: 1,
+        calleeData: new Uint8Array(0),
+        reserved: undefined,
+        now: 0
+      })
       assert.strictEqual(S.getsockname(established, facts), "ask")
       assert.strictEqual(S.getsockname(after(issued, attemptFailed()), facts), all)
       assert.strictEqual(S.getsockname(after(established, broken), facts), "ask")
@@ -379,10 +393,16 @@ describe("socketState", () => {
       assert.deepStrictEqual(commandOf(decide(state(datagram), connect(peer)), "setPeer"), {
         _tag: "setPeer",
         peer,
-        queue: "discard"
+        queue: "discard",
+        quality: S.noQos
       })
       const again = decide(connected(datagram), connect(other))
-      assert.deepStrictEqual(commandOf(again, "setPeer"), { _tag: "setPeer", peer: other, queue: "discard" })
+      assert.deepStrictEqual(commandOf(again, "setPeer"), {
+        _tag: "setPeer",
+        peer: other,
+        queue: "discard",
+        quality: S.noQos
+      })
       assert.strictEqual(S.getpeername(after(connected(datagram), peerSet(other)), facts), other)
     })
 

@@ -1,7 +1,7 @@
 /**
  * Material for the tests of the machines: addresses, states, requests and outcomes, and which codes a call can give.
  */
-import { type Provider, type Qos, SocketAddress, type WsaError } from "@effect-winsock/core"
+import { type Provider, Qos, SocketAddress, type WsaError } from "@effect-winsock/core"
 import { Arbitrary, Result, Schema } from "effect"
 import * as InstanceState from "../../src/internal/instanceState.ts"
 import * as SocketState from "../../src/internal/socketState.ts"
@@ -94,7 +94,10 @@ export const phases = (of: Provider.Kind): ReadonlyArray<SocketState.SocketState
   const connected: SocketState.Connected = { _tag: "Connected", remote, since: 1000, calleeData: new Uint8Array(0) }
   const broken: SocketState.Broken = { _tag: "Broken", failure: failure("WSAECONNRESET"), was: connected }
   const connecting = (issued: boolean): SocketState.SocketState =>
-    state(of, { attempts: 1, phase: { _tag: "Connecting", attempt: 1, remote, caller: "nonblocking", issued } })
+    state(of, {
+      attempts: 1,
+      phase: { _tag: "Connecting", attempt: 1, remote, caller: "nonblocking", issued, before: SocketState.noQos }
+    })
   const common = [
     state(of),
     state(of, { phase: { _tag: "Bound" }, local }),
@@ -149,6 +152,8 @@ export const names: ReadonlyArray<SocketState.Name> = [
   { family: "IPX", address: "1", port: 1 }
 ].map(name).concat([SocketAddress.unspecified("Unix")])
 
+export const undecodable: SocketState.UndecodableQos = { _tag: "UndecodableQos", why: "the QOS does not decode" }
+
 export const demanding: Qos.Qos = { sending: { serviceType: "guaranteed" }, receiving: { serviceType: "guaranteed" } }
 
 const given = (data: Partial<SocketState.ConnectData>): SocketState.ConnectData => ({
@@ -163,8 +168,8 @@ export const connectDatas: ReadonlyArray<SocketState.ConnectData> = [
   given({ callerData: new Uint8Array(5) }),
   given({ callerData: "undecodable" }),
   given({ calleeCapacity: "undecodable" }),
-  given({ sqos: "undecodable" }),
-  given({ gqos: "undecodable" }),
+  given({ sqos: undecodable }),
+  given({ gqos: undecodable }),
   given({ sqos: demanding }),
   given({ sqos: {}, gqos: demanding })
 ]
@@ -270,7 +275,7 @@ export const requests = (call: SocketCall): ReadonlyArray<SocketState.Request> =
       return [true, false, ...absurd].map((blocking) => ({ _tag: "setBlocking", blocking }))
     case "WSAIoctl":
       return ["SIO_SET_QOS", "SIO_GET_QOS", "SIO_SET_GROUP_QOS", "SIO_GET_GROUP_QOS", ...absurd].flatMap((code) =>
-        [{}, demanding, "undecodable" as const].map((qos) => ({ _tag: "ioctl", code, qos } as const))
+        [{}, demanding, undecodable].map((qos) => ({ _tag: "ioctl", code, qos, table: Qos.windows } as const))
       )
     default:
       return []
@@ -524,7 +529,7 @@ const outcomeOf = (step: Step, of: SocketState.SocketState): SocketState.Outcome
     case "issued":
       return { _tag: "issued", attempt }
     case "established":
-      return { _tag: "established", attempt, calleeData: new Uint8Array(2), now: step.index }
+      return { _tag: "established", attempt, calleeData: new Uint8Array(2), reserved: undefined, now: step.index }
     case "attemptFailed":
       return { _tag: "attemptFailed", attempt, failure: failure(step.code), local }
     case "aborted":
@@ -532,7 +537,13 @@ const outcomeOf = (step: Step, of: SocketState.SocketState): SocketState.Outcome
     case "bound":
       return { _tag: "bound", local: step.local, implicit: step.implicit }
     case "peerSet":
-      return { _tag: "peerSet", peer: isName(name) ? name : peerOf(of.kind), local: step.local, now: step.index }
+      return {
+        _tag: "peerSet",
+        peer: isName(name) ? name : peerOf(of.kind),
+        local: step.local,
+        quality: SocketState.noQos,
+        now: step.index
+      }
     case "dissolved":
       return { _tag: "dissolved", local }
     case "listening":
@@ -554,7 +565,7 @@ const answerTo = (
     case "bind":
       return { _tag: "bound", local: step.local, implicit: false }
     case "setPeer":
-      return { _tag: "peerSet", peer: command.peer, local: step.local, now: step.index }
+      return { _tag: "peerSet", peer: command.peer, local: step.local, quality: command.quality, now: step.index }
     case "dissolve":
       return { _tag: "dissolved", local: step.local }
     case "abort":

@@ -1,0 +1,273 @@
+/**
+ * What becomes of a QOS: what the provider is asked for, what is enforced here, and what is left undone (R16–R20).
+ *
+ * Pure, as `socketState` is, which asks it for each connect and each SIO_SET_QOS that asks for anything.
+ */
+import type { Capabilities, Flows, Kind, Quality } from "../Provider.ts"
+import * as Qos from "../Qos.ts"
+
+/** A QOS that can be honoured, and how. */
+export interface Honoured {
+  /** What the provider is asked for; `undefined` for nothing. */
+  readonly quality: Quality | undefined
+  /** What is enforced on the socket's own flow. */
+  readonly sending: ShapeSpec | undefined
+  readonly receiving: ShapeSpec | undefined
+  /** What is enforced on the flow of the group, which its sockets share. */
+  readonly groupSending: ShapeSpec | undefined
+  readonly groupReceiving: ShapeSpec | undefined
+  /** What is done, as far as it is known before the provider has answered. */
+  readonly applied: Qos.Applied
+}
+
+/** It cannot be honoured, and why. */
+export interface Unable {
+  readonly _tag: "Unable"
+  readonly detail: string
+}
+
+/** The QOS of a socket and the one of its group; what is absent asks for nothing. */
+export interface Asked {
+  readonly own: Qos.Qos | undefined
+  readonly group: Qos.Qos | undefined
+  /** The socket created the group, and its connect is what reserves for it. */
+  readonly creates: boolean
+}
+
+/** What is enforced on a flow. */
+export interface ShapeSpec {
+  /** Bytes a second. */
+  readonly tokenRate: number
+  readonly tokenBucketSize: number
+  /** Bytes a second; `undefined` without a limit. */
+  readonly peakBandwidth: number | undefined
+  readonly maxSduSize: number | undefined
+  readonly minimumPolicedSize: number
+  readonly mode: "shape" | "discard" | "borrow"
+}
+
+type Way = "sending" | "receiving"
+
+/** R17: a flow is ignored where the socket cannot go that way. */
+const has = (kind: Kind, way: Way): boolean => kind.direction !== (way === "sending" ? "receive" : "send")
+
+const flowOf = (qos: Qos.Qos | undefined, way: Way, kind: Kind): Qos.FlowSpec | undefined =>
+  has(kind, way) ? qos?.[way] : undefined
+
+const demands = (flow: Qos.FlowSpec): boolean => Qos.isDemanding({ sending: flow }, "both")
+
+/** A stated delay is a promise, but to a service that makes none. */
+const promises = ["latency", "delayVariation"] as const
+
+const cannot = (way: Way, flow: Qos.FlowSpec | undefined, capabilities: Capabilities): Unable | undefined => {
+  if (flow === undefined || !demands(flow)) return undefined
+  if (!capabilities.marking && !capabilities.reservesQos) {
+    return {
+      _tag: "Unable",
+      detail: `${way}.serviceType: this provider can neither mark nor reserve; ask for "bestEffort", or for no QOS`
+    }
+  }
+  const promised = capabilities.reservesQos && flow.noQosSignaling !== true
+    ? undefined
+    : promises.find((field) => flow[field] !== undefined)
+  return promised === undefined ? undefined : {
+    _tag: "Unable",
+    detail:
+      `${way}.${promised}: nothing is reserved, so no delay can be promised; leave it out, or ask for "qualitative"`
+  }
+}
+
+const signalled = (flow: Qos.FlowSpec | undefined): Qos.FlowSpec | undefined =>
+  flow !== undefined && demands(flow) && flow.noQosSignaling !== true ? flow : undefined
+
+const flowsOf = (qos: Qos.Qos | undefined, kind: Kind): Flows | undefined => {
+  const sending = signalled(flowOf(qos, "sending", kind))
+  const receiving = signalled(flowOf(qos, "receiving", kind))
+  return sending === undefined && receiving === undefined ? undefined : { sending, receiving }
+}
+
+const ignoredOf = (
+  qos: Qos.Qos | undefined,
+  way: Way,
+  kind: Kind,
+  capabilities: Capabilities,
+  shaped: ShapeSpec | undefined
+): ReadonlyArray<Qos.Ignored> => {
+  const flow = qos?.[way]
+  if (flow === undefined || flow.serviceType === "noTraffic") return nothing
+  if (!has(kind, way)) {
+    return [{ field: way, why: `the socket was made to ${kind.direction} only` }]
+  }
+  const ignored: Array<Qos.Ignored> = []
+  if (demands(flow)) {
+    if (!capabilities.reservesQos) {
+      ignored.push({
+        field: "serviceType",
+        why: way === "sending"
+          ? "nothing is reserved on this network: what is sent is only marked, and kept to its rate"
+          : "nothing is reserved on this network: what is received is only kept to its rate"
+      })
+    } else if (flow.noQosSignaling === true) {
+      ignored.push({ field: "serviceType", why: "noQosSignaling asks that nothing be reserved" })
+    }
+  } else {
+    for (const field of promises) {
+      if (flow[field] !== undefined) ignored.push({ field, why: `${flow.serviceType} promises no delay` })
+    }
+  }
+  if (shaped === undefined && flow.tokenRate !== undefined) {
+    ignored.push({ field: "tokenRate", why: "noTrafficControl asks that nothing be enforced" })
+  }
+  if (shaped?.mode === "borrow") {
+    ignored.push({ field: "providerSpecific", why: "the excess goes at once, with the mark of what conforms" })
+  }
+  return ignored
+}
+
+const nothing: ReadonlyArray<never> = []
+
+const shapedFlow = (spec: ShapeSpec | undefined): Qos.ShapedFlow | undefined =>
+  spec === undefined ? undefined : {
+    tokenRate: spec.tokenRate,
+    tokenBucketSize: spec.tokenBucketSize,
+    peakBandwidth: spec.peakBandwidth,
+    mode: spec.mode
+  }
+
+/** Where no bucket is stated: as much as goes in a hundredth of a second, and a packet at least. */
+const bucketOf = ({ maxSduSize = 1500, tokenBucketSize, tokenRate = 0 }: Qos.FlowSpec): number =>
+  tokenBucketSize ?? Math.max(maxSduSize, Math.ceil(tokenRate / 100))
+
+const specOf = (flow: Qos.FlowSpec): ShapeSpec | undefined =>
+  flow.tokenRate === undefined || flow.noTrafficControl === true || flow.serviceType === "noTraffic" ? undefined : {
+    tokenRate: flow.tokenRate,
+    tokenBucketSize: bucketOf(flow),
+    peakBandwidth: flow.peakBandwidth === "infinite" ? undefined : flow.peakBandwidth,
+    maxSduSize: flow.maxSduSize,
+    minimumPolicedSize: flow.minimumPolicedSize ?? 0,
+    mode: "shape"
+  }
+
+const shapeOf = (qos: Qos.Qos | undefined, way: Way, kind: Kind): ShapeSpec | undefined => {
+  const flow = flowOf(qos, way, kind)
+  return flow === undefined ? undefined : specOf(flow)
+}
+
+const markOf = (flow: Qos.FlowSpec, table: Qos.MarkingTable): number | undefined => {
+  const dscp = table.dscp[flow.serviceType]
+  return dscp === 0 ? undefined : dscp
+}
+
+const priorities: Partial<Record<Qos.ServiceType, number>> = { controlledLoad: 4, guaranteed: 5, networkControl: 6 }
+
+/** What the provider can do of a mark, a priority and a pace; the mark is the only one that has to be done. */
+const qualityOf = (
+  { creates, group, own }: Asked,
+  kind: Kind,
+  capabilities: Capabilities,
+  table: Qos.MarkingTable
+): Quality | undefined => {
+  const marks = flowOf(own, "sending", kind) ?? flowOf(group, "sending", kind)
+  const dscp = marks === undefined || marks.noTrafficControl === true ? undefined : markOf(marks, table)
+  const priority = capabilities.priority && marks !== undefined && marks.noTrafficControl !== true
+    ? priorities[marks.serviceType]
+    : undefined
+  const peak = marks === undefined || marks.noTrafficControl === true ? undefined : marks.peakBandwidth
+  const pacingRate = capabilities.pacing && typeof peak === "number" ? peak : undefined
+  const reserve = capabilities.reservesQos ? flowsOf(own, kind) : undefined
+  const reserveGroup = capabilities.reservesQos && creates ? flowsOf(group, kind) : undefined
+  const mark = capabilities.marking ? dscp : undefined
+  return mark === undefined && priority === undefined && pacingRate === undefined && reserve === undefined &&
+      reserveGroup === undefined
+    ? undefined
+    : { dscp: mark, priority, pacingRate, reserve, reserveGroup }
+}
+
+const appliedFlow = (
+  asked: Asked,
+  way: Way,
+  kind: Kind,
+  capabilities: Capabilities,
+  shaped: ShapeSpec | undefined,
+  groupShaped: ShapeSpec | undefined,
+  marked: number | undefined
+): Qos.AppliedFlow => ({
+  asked: asked.own?.[way] ?? asked.group?.[way],
+  marked,
+  shaped: shapedFlow(shaped),
+  groupShaped: shapedFlow(groupShaped),
+  reserved: undefined,
+  ignored: [
+    ...ignoredOf(asked.own, way, kind, capabilities, shaped),
+    ...(asked.own?.[way] === undefined
+      ? ignoredOf(asked.group, way, kind, capabilities, groupShaped)
+      : nothing)
+  ]
+})
+
+const asksNothing = (qos: Qos.Qos | undefined): boolean =>
+  qos === undefined || (qos.sending === undefined && qos.receiving === undefined)
+
+/** R16–R20, E16: how a QOS is honoured, or why it cannot be; `undefined`: it asks for nothing (R19). */
+export const honour = (
+  asked: Asked,
+  kind: Kind,
+  capabilities: Capabilities,
+  table: Qos.MarkingTable = Qos.windows
+): Honoured | Unable | undefined => {
+  const { creates, group, own } = asked
+  if (asksNothing(own) && asksNothing(group)) return undefined
+  for (const qos of creates ? [own, group] : [own]) {
+    const unable = cannot("sending", flowOf(qos, "sending", kind), capabilities) ??
+      cannot("receiving", flowOf(qos, "receiving", kind), capabilities)
+    if (unable !== undefined) return unable
+  }
+  const quality = qualityOf(asked, kind, capabilities, table)
+  const sending = shapeOf(own, "sending", kind)
+  const receiving = shapeOf(own, "receiving", kind)
+  const groupSending = shapeOf(group, "sending", kind)
+  const groupReceiving = shapeOf(group, "receiving", kind)
+  const flow = (way: Way, shaped: ShapeSpec | undefined, group: ShapeSpec | undefined): Qos.AppliedFlow =>
+    appliedFlow(asked, way, kind, capabilities, shaped, group, way === "sending" ? quality?.dscp : undefined)
+  return {
+    quality,
+    sending,
+    receiving,
+    groupSending,
+    groupReceiving,
+    applied: {
+      sending: flow("sending", sending, groupSending),
+      receiving: flow("receiving", receiving, groupReceiving)
+    }
+  }
+}
+
+/** What is done, for whoever asks. */
+export const appliedOf = (honoured: Honoured | undefined): Qos.Applied => honoured?.applied ?? Qos.nothingApplied
+
+/** What SIO_GET_QOS tells of a QOS whose reservation is lost. */
+export const unavailable = (qos: Qos.Qos): Qos.Qos => ({
+  ...qos,
+  ...(qos.sending === undefined ? undefined : { sending: { ...qos.sending, serviceType: "networkUnavailable" } }),
+  ...(qos.receiving === undefined ? undefined : { receiving: { ...qos.receiving, serviceType: "networkUnavailable" } })
+})
+
+/** What is reserved from now on. */
+export const withReservation = (honoured: Honoured, reserved: Qos.Reservation | undefined): Honoured => ({
+  ...honoured,
+  applied: {
+    sending: { ...honoured.applied.sending, reserved: reserved?.sending },
+    receiving: { ...honoured.applied.receiving, reserved: reserved?.receiving }
+  }
+})
+
+/** A direction that is to stay as it is takes the flow of the one before. */
+export const resolve = (given: Qos.Qos, before: Qos.Qos | undefined): Qos.Qos => {
+  const way = (name: Way) => {
+    const flow = given[name]?.serviceType === "noChange" ? before?.[name] : given[name]
+    return flow === undefined ? undefined : { [name]: flow }
+  }
+  if (given.sending?.serviceType !== "noChange" && given.receiving?.serviceType !== "noChange") return given
+  const { receiving: _receiving, sending: _sending, ...rest } = given
+  return { ...rest, ...way("sending"), ...way("receiving") }
+}
