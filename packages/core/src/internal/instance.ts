@@ -4,12 +4,12 @@
  */
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Provider from "../Provider.ts"
 import * as InstanceState from "./instanceState.ts"
 import type * as SocketState from "./socketState.ts"
+import { makeTimers, type Timers } from "./timers.ts"
 
 export type Resume = (answer: Effect.Effect<any, any>) => void
 
@@ -52,33 +52,20 @@ export class Instance {
   private leaving: Array<{ readonly left: Set<Held>; readonly resume: () => void }> = []
   readonly provider: Provider.Provider
   readonly clock: Clock.Clock
-  private readonly context: Context.Context<never>
+  readonly timers: Timers
 
   /** `context`: that of the layer, whose clock and scheduler are those of every timer. */
   constructor(provider: Provider.Provider, context: Context.Context<never>, state: InstanceState.InstanceState) {
     this.provider = provider
     this.clock = Context.get(context, Clock.Clock)
-    this.context = context
+    this.timers = makeTimers(context)
     this.state = state
     this.hush()
   }
 
   /** Does something after so many milliseconds by the clock of the instance. What it answers calls that off. */
   after(millis: number, what: () => void): () => void {
-    let due = true
-    const fiber = Effect.runForkWith(this.context)(Effect.andThen(
-      this.clock.sleep(Duration.millis(millis)),
-      Effect.sync(() => {
-        if (!due) return
-        due = false
-        what()
-      })
-    ))
-    return () => {
-      if (!due) return
-      due = false
-      fiber.interruptUnsafe()
-    }
+    return this.timers.after(millis, what)
   }
 
   facts(): SocketState.Facts {
