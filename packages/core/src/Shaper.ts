@@ -116,7 +116,10 @@ export const Spec = Schema.Struct({
     return { path: ["peakBandwidth"], issue: "expected a peak that is not below tokenRate" }
   }
   if (maxSduSize !== undefined && maxSduSize > tokenBucketSize) {
-    return { path: ["maxSduSize"], issue: "expected no more than tokenBucketSize, as a longer piece would never conform" }
+    return {
+      path: ["maxSduSize"],
+      issue: "expected no more than tokenBucketSize, as a longer piece would never conform"
+    }
   }
   return minimumPolicedSize > Math.min(tokenBucketSize, maxSduSize ?? Infinity)
     ? { path: ["minimumPolicedSize"], issue: "expected no more than maxSduSize and tokenBucketSize" }

@@ -372,27 +372,32 @@ describe("Shaper.make", () => {
     }
   }, property)
 
-  it.prop("is after an interruption as if it had not been asked", [someSpec, chance, chance], ([spec, before, after]) => {
-    const times = (asks: boolean) =>
-      run(Effect.gen(function*() {
-        const shaper = yield* Shaper.make(spec)
-        // Until nothing is left that the one to be interrupted could take.
-        while ((yield* shaper.credit) >= 1500) yield* shaper.take(1500)
-        if (asks) {
-          const fibers = [yield* Effect.forkChild(shaper.take(1500)), yield* Effect.forkChild(shaper.take(1500))]
-          yield* Effect.sleep(Duration.micros(BigInt(Math.floor(before * 10))))
-          yield* Fiber.interruptAll(fibers)
-        } else yield* Effect.sleep(Duration.micros(BigInt(Math.floor(before * 10))))
-        yield* Effect.sleep(Duration.micros(BigInt(Math.floor(after * 1000))))
-        const seen: Array<bigint | number> = [yield* shaper.credit]
-        for (let i = 0; i < 5; i++) {
-          yield* shaper.take(1000)
-          seen.push(yield* now, yield* shaper.credit)
-        }
-        return seen
-      }))
-    assert.deepStrictEqual(times(true), times(false))
-  }, property)
+  it.prop(
+    "is after an interruption as if it had not been asked",
+    [someSpec, chance, chance],
+    ([spec, before, after]) => {
+      const times = (asks: boolean) =>
+        run(Effect.gen(function*() {
+          const shaper = yield* Shaper.make(spec)
+          // Until nothing is left that the one to be interrupted could take.
+          while ((yield* shaper.credit) >= 1500) yield* shaper.take(1500)
+          if (asks) {
+            const fibers = [yield* Effect.forkChild(shaper.take(1500)), yield* Effect.forkChild(shaper.take(1500))]
+            yield* Effect.sleep(Duration.micros(BigInt(Math.floor(before * 10))))
+            yield* Fiber.interruptAll(fibers)
+          } else yield* Effect.sleep(Duration.micros(BigInt(Math.floor(before * 10))))
+          yield* Effect.sleep(Duration.micros(BigInt(Math.floor(after * 1000))))
+          const seen: Array<bigint | number> = [yield* shaper.credit]
+          for (let i = 0; i < 5; i++) {
+            yield* shaper.take(1000)
+            seen.push(yield* now, yield* shaper.credit)
+          }
+          return seen
+        }))
+      assert.deepStrictEqual(times(true), times(false))
+    },
+    property
+  )
 
   it.sim("lets interleaved writers take turns, a piece each", function*() {
     const shaper = yield* Shaper.make({ tokenRate: 10_000, tokenBucketSize: 1000 })
