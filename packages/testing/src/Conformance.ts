@@ -29,6 +29,7 @@ import { errorRows } from "./internal/conformance/errors.ts"
 import { eventRows } from "./internal/conformance/events.ts"
 import * as Frame from "./internal/conformance/frame.ts"
 import { optionRows } from "./internal/conformance/options.ts"
+import { qosRows } from "./internal/conformance/qos.ts"
 import * as Sim from "./Sim.ts"
 import * as World from "./World.ts"
 
@@ -132,7 +133,8 @@ export const cases: ReadonlyArray<Case> = [
   ...callRows,
   ...acceptRows,
   ...eventRows,
-  ...optionRows
+  ...optionRows,
+  ...qosRows
 ]
   .toSorted((a, b) => order(a.row) - order(b.row))
 

@@ -70,6 +70,19 @@ export interface Crashing {
 }
 
 /**
+ * A network that reserves.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Reserving {
+  /** The start-up. */
+  readonly instance: Instance
+  /** From now on it reserves so many bytes a second in each direction; what does not fit any more is lost. */
+  readonly setRoom: (bytesPerSecond: number) => Effect.Effect<void>
+}
+
+/**
  * A start-up in the same world as the layer's own.
  *
  * @category models
@@ -133,6 +146,8 @@ export interface Shape {
   readonly beyondBacklog: Making<"WSAECONNREFUSED" | "WSAETIMEDOUT">
   /** A start-up whose connection requests carry 16 bytes, and acceptances 8; they wait until they are accepted. */
   readonly carrying: Making<Instance>
+  /** A start-up on a network that reserves 20,000 bytes a second in each direction, and what changes how much it does. */
+  readonly reserving: Making<Reserving>
 }
 
 /**
@@ -201,6 +216,7 @@ export const make = (otherwise: string, shape: Partial<Shape>): Shape => {
     fewDescriptors: no,
     beyondBacklog: no,
     carrying: no,
+    reserving: no,
     ...shape
   }
 }

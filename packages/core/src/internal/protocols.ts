@@ -10,7 +10,7 @@ const nameOf = ({ family, type }: Kind): string =>
   family === "Unix" ? "AF_UNIX" : `${transports[type].toUpperCase()}/${family === "IPv4" ? "IP" : family}`
 
 const flagsOf = ({ type }: Kind, capabilities: Capabilities): number => {
-  const { callerDataMax, calleeDataMax, options, reservesQos } = capabilities
+  const { callerDataMax, calleeDataMax, marking, options, reservesQos } = capabilities
   const always = type === "stream"
     ? ServiceFlags.XP1_GUARANTEED_DELIVERY | ServiceFlags.XP1_GUARANTEED_ORDER | ServiceFlags.XP1_GRACEFUL_CLOSE
     : ServiceFlags.XP1_CONNECTIONLESS | ServiceFlags.XP1_MESSAGE_ORIENTED
@@ -18,7 +18,7 @@ const flagsOf = ({ type }: Kind, capabilities: Capabilities): number => {
     // R11: to a datagram socket connect data is nothing, whatever could carry it.
     (type === "stream" && callerDataMax + calleeDataMax > 0 ? ServiceFlags.XP1_CONNECT_DATA : 0) |
     (type === "datagram" && options.has("SO_BROADCAST") ? ServiceFlags.XP1_SUPPORT_BROADCAST : 0) |
-    (reservesQos ? ServiceFlags.XP1_QOS_SUPPORTED : 0)
+    (marking || reservesQos ? ServiceFlags.XP1_QOS_SUPPORTED : 0)
 }
 
 export const infoOf = (kind: Kind, capabilities: Capabilities): ProtocolInfo => ({

@@ -9,7 +9,6 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import * as World from "../../World.ts"
 import * as F from "./frame.ts"
 
 const { CF_ACCEPT, CF_DEFER, CF_REJECT } = Winsock
@@ -125,17 +124,12 @@ const groups = [
     F.families,
     "a group QOS counts on the socket that created its group, and on no other",
     function*(family) {
-      const demanding = { sending: { serviceType: "guaranteed" } } as const
-      const winsock = yield* Winsock.Winsock
-      if (winsock.capabilities({ family, type: "stream", direction: "both" }).reservesQos) {
-        yield* World.notHere(`${winsock.provider} reserves, so a demanding QOS is not refused`)
-      }
       const { address, socket: listener } = yield* F.listening(family)
       const creator = yield* Winsock.socket({ family, type: "stream", group: SG_UNCONSTRAINED_GROUP })
-      const refused = Winsock.WSAConnect(creator, address, { gqos: demanding })
+      const refused = Winsock.WSAConnect(creator, address, { gqos: F.impossible })
       yield* F.fails("the creator", "WSAEOPNOTSUPP", refused)
       const member = yield* Winsock.socket({ family, type: "stream", group: yield* groupOf(creator) })
-      yield* Winsock.WSAConnect(member, address, { gqos: demanding })
+      yield* Winsock.WSAConnect(member, address, { gqos: F.impossible })
       yield* Winsock.WSAConnect(creator, address)
       yield* Winsock.accept(listener)
       yield* Winsock.accept(listener)

@@ -9,8 +9,6 @@ import * as Fiber from "effect/Fiber"
 import * as World from "../../World.ts"
 import * as F from "./frame.ts"
 
-const demanding: Qos.Qos = { sending: { serviceType: "guaranteed", tokenRate: 16_000 } }
-
 /** Two datagram sockets that are bound, and one that is not connected yet. */
 const threeDatagrams = (family: F.Family) =>
   Effect.gen(function*() {
@@ -521,17 +519,13 @@ const qosRefused = (id: string) =>
       F.inet,
       `a QOS that cannot be honoured fails with WSAEOPNOTSUPP and leaves the socket as it was: ${type}`,
       function*(family) {
-        const able = yield* Winsock.Winsock.use((winsock) =>
-          Effect.succeed(winsock.capabilities({ family, type, direction: "both" }).reservesQos)
-        )
-        if (able) yield* World.notHere("this provider can reserve")
         const target = type === "stream" ? yield* F.listening(family) : yield* F.bound(family, "datagram")
         const s = yield* F.make(family, type)
-        yield* F.fails("with a QOS", "WSAEOPNOTSUPP", Winsock.WSAConnect(s, target.address, { sqos: demanding }))
+        yield* F.fails("with a QOS", "WSAEOPNOTSUPP", Winsock.WSAConnect(s, target.address, { sqos: F.impossible }))
         yield* F.fails(
           "with an ambient one",
           "WSAEOPNOTSUPP",
-          Effect.provide(Winsock.WSAConnect(s, target.address), Qos.layer(demanding))
+          Effect.provide(Winsock.WSAConnect(s, target.address), Qos.layer(F.impossible))
         )
         yield* F.fails("getsockname", "WSAEINVAL", Winsock.getsockname(s))
         yield* F.fails("getpeername", "WSAENOTCONN", Winsock.getpeername(s))
@@ -554,7 +548,7 @@ const r17 = F.each(
     yield* Winsock.send(sender, F.text("one way"))
     yield* F.receives("what arrives", first.socket, F.text("one way"))
     const receiver = yield* Winsock.socket({ family, type: "stream", direction: "receive" })
-    yield* Winsock.WSAConnect(receiver, address, { sqos: demanding })
+    yield* Winsock.WSAConnect(receiver, address, { sqos: F.impossible })
     const second = yield* Winsock.accept(listener)
     yield* Winsock.send(second.socket, F.text("the other"))
     yield* F.receives("what arrives", receiver, F.text("the other"))
@@ -572,7 +566,7 @@ const r19 = F.each(
     yield* Winsock.WSAConnect(yield* F.make(family), address)
     yield* Winsock.WSAConnect(yield* F.make(family), address, { sqos: {} })
     yield* Winsock.WSAConnect(yield* F.make(family), address, { sqos: { sending: { serviceType: "bestEffort" } } })
-    const ambient = Qos.layer(demanding)
+    const ambient = Qos.layer(F.impossible)
     yield* Effect.provide(Winsock.WSAConnect(yield* F.make(family), address, { sqos: null }), ambient)
     yield* Effect.provide(Winsock.connect(yield* F.make(family), address), ambient)
   }
@@ -584,7 +578,7 @@ const r20 = F.each(
   "a group QOS is ignored where the socket did not create a group",
   function*(family) {
     const { address } = yield* F.listening(family)
-    yield* Winsock.WSAConnect(yield* F.make(family), address, { gqos: demanding })
+    yield* Winsock.WSAConnect(yield* F.make(family), address, { gqos: F.impossible })
   }
 )
 

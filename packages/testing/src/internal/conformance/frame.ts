@@ -1,6 +1,7 @@
 /**
  * What the rows of the conformance suite are written with: cases, claims that can fail, and the sockets that most need.
  */
+import type * as Qos from "@effect-winsock/core/Qos"
 import * as SocketAddress from "@effect-winsock/core/SocketAddress"
 import * as Winsock from "@effect-winsock/core/Winsock"
 import type * as WsaError from "@effect-winsock/core/WsaError"
@@ -290,3 +291,19 @@ export const wildcard = (family: Family, port = 0): SocketAddress.SocketAddress 
 
 /** What is not typed so, but what an untyped caller may pass. */
 export const anything = (value: unknown): never => value as never
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Quality of service
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * What no network can do: a delay that is shorter than a byte of the bucket takes at the rate. Whoever reserves nothing
+ * refuses any stated delay, and whoever can neither mark nor reserve refuses the service.
+ */
+export const impossible: Qos.Qos = {
+  sending: { serviceType: "guaranteed", tokenRate: 16_000, tokenBucketSize: 16_000, latency: 1 }
+}
+
+/** What a kind of socket can do here. */
+export const capabilities = (family: Family, type: Type = "stream") =>
+  Winsock.Winsock.use((winsock) => Effect.succeed(winsock.capabilities({ family, type, direction: "both" })))

@@ -1,12 +1,10 @@
 /** Options, flags and commands of the calls, and the rows that need them. */
 import * as ProtocolInfo from "@effect-winsock/core/ProtocolInfo"
-import * as Qos from "@effect-winsock/core/Qos"
 import * as SocketAddress from "@effect-winsock/core/SocketAddress"
 import * as SocketOption from "@effect-winsock/core/SocketOption"
 import * as Winsock from "@effect-winsock/core/Winsock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as World from "../../World.ts"
 import * as F from "./frame.ts"
 
 const lent = [
@@ -248,10 +246,10 @@ const protocols = [
       const { dwServiceFlags1: flags, iAddressFamily: family, iSocketType: type } = row
       const s = yield* F.make(family, type)
       yield* F.equal(row.szProtocol, yield* Winsock.getsockopt(s, SocketOption.SO_PROTOCOL_INFO), row)
-      const { maxMessage, reservesQos } = capabilities({ family, type, direction: "both" })
+      const { marking, maxMessage, reservesQos } = capabilities({ family, type, direction: "both" })
       yield* F.equal("the longest message", row.dwMessageSize, maxMessage)
       const { XP1_CONNECTIONLESS, XP1_QOS_SUPPORTED } = ProtocolInfo.ServiceFlags
-      yield* F.equal("XP1_QOS_SUPPORTED", (flags & XP1_QOS_SUPPORTED) !== 0, reservesQos)
+      yield* F.equal("XP1_QOS_SUPPORTED", (flags & XP1_QOS_SUPPORTED) !== 0, marking || reservesQos)
       yield* F.equal("XP1_CONNECTIONLESS", (flags & XP1_CONNECTIONLESS) !== 0, type === "datagram")
     }
   }),
@@ -315,105 +313,11 @@ const ioctls = [
   })
 ]
 
-/** What asks for nothing, so that every provider can honour it. */
-const modest = (tokenRate: number): Qos.Qos => ({ sending: { serviceType: "bestEffort", tokenRate } })
-
-const rateOf = (s: Winsock.Socket, code: "SIO_GET_QOS" | "SIO_GET_GROUP_QOS") =>
-  Effect.map(Winsock.WSAIoctl(s, code), (qos) => qos?.sending?.tokenRate)
-
-const qos = [
-  ...F.each("A16", F.families, "WSAIoctl sets and reads the QOS of a socket, and knows no other code", function*(
-    family
-  ) {
-    const s = yield* F.make(family)
-    yield* F.equal("none was set", yield* Winsock.WSAIoctl(s, "SIO_GET_QOS"), undefined)
-    yield* F.equal("none of a group", yield* Winsock.WSAIoctl(s, "SIO_GET_GROUP_QOS"), undefined)
-    yield* Winsock.WSAIoctl(s, "SIO_SET_QOS", modest(7))
-    yield* F.equal("what was set", yield* rateOf(s, "SIO_GET_QOS"), 7)
-    const unsound = Winsock.WSAIoctl(s, "SIO_SET_QOS", F.anything({ sending: { serviceType: "best" } }))
-    yield* F.fails("what is no QOS", "WSAEFAULT", unsound)
-    yield* F.fails("nothing", "WSAEFAULT", Winsock.WSAIoctl(s, "SIO_SET_QOS", F.anything(null)))
-    yield* F.fails("another code", "WSAEOPNOTSUPP", Winsock.WSAIoctl(s, F.anything("SIO_KEEPALIVE_VALS")))
-    yield* F.equal("what was set is still there", yield* rateOf(s, "SIO_GET_QOS"), 7)
-    yield* Winsock.closesocket(s)
-    yield* F.fails("a closed socket", "WSAENOTSOCK", Winsock.WSAIoctl(s, "SIO_GET_QOS"))
-  }),
-  F.row("A16", "WSAIoctl refuses a QOS that cannot be honoured, and changes nothing", function*() {
-    const { capabilities, provider } = yield* Winsock.Winsock.use((winsock) => Effect.succeed(winsock))
-    if (capabilities({ family: "IPv4", type: "stream", direction: "both" }).reservesQos) {
-      yield* World.notHere(`${provider} honours a quality of service`)
-    }
-    const s = yield* F.make("IPv4")
-    yield* Winsock.WSAIoctl(s, "SIO_SET_QOS", modest(7))
-    const demanding = { sending: { serviceType: "guaranteed" } } as const
-    yield* F.fails("SIO_SET_QOS", "WSAEOPNOTSUPP", Winsock.WSAIoctl(s, "SIO_SET_QOS", demanding))
-    yield* F.equal("what was set before", yield* rateOf(s, "SIO_GET_QOS"), 7)
-  }),
-  ...(["stream", "datagram"] as const).flatMap((type) =>
-    F.each("R15", F.inet, `a QOS at connect overrides the one of SIO_SET_QOS: ${type}`, function*(family) {
-      const { address } = type === "stream" ? yield* F.listening(family) : yield* F.bound(family, type)
-      const s = yield* F.make(family, type)
-      yield* Winsock.WSAIoctl(s, "SIO_SET_QOS", modest(1))
-      const unsound = Winsock.WSAConnect(s, address, { sqos: modest(2), gqos: F.anything(5) })
-      yield* F.fails("a connect that is not right", "WSAEFAULT", unsound)
-      yield* F.equal("it changes nothing", yield* rateOf(s, "SIO_GET_QOS"), 1)
-      yield* Winsock.WSAConnect(s, address, { sqos: modest(2) })
-      yield* F.equal("what the connect gave", yield* rateOf(s, "SIO_GET_QOS"), 2)
-      const ambient = yield* F.make(family, type)
-      yield* Effect.provide(Winsock.WSAConnect(ambient, address), Qos.layer(modest(3)))
-      yield* F.equal("what a layer gave", yield* rateOf(ambient, "SIO_GET_QOS"), 3)
-      const silent = yield* F.make(family, type)
-      yield* Winsock.WSAIoctl(silent, "SIO_SET_QOS", modest(4))
-      yield* Winsock.WSAConnect(silent, address, { sqos: null })
-      yield* F.equal("none at the connect", yield* rateOf(silent, "SIO_GET_QOS"), 4)
-    })
-  ),
-  F.row("R15", "a group QOS at connect overrides the one of SIO_SET_GROUP_QOS", function*() {
-    const { address } = yield* F.listening("IPv4")
-    const s = yield* Winsock.socket({ family: "IPv4", type: "stream", group: Winsock.SG_UNCONSTRAINED_GROUP })
-    yield* Winsock.WSAIoctl(s, "SIO_SET_GROUP_QOS", modest(1))
-    yield* F.equal("what was set", yield* rateOf(s, "SIO_GET_GROUP_QOS"), 1)
-    yield* Winsock.WSAConnect(s, address, { gqos: modest(2) })
-    yield* F.equal("what the connect gave", yield* rateOf(s, "SIO_GET_GROUP_QOS"), 2)
-  }),
-  F.row("R20", "a group QOS is ignored where the socket joined its group, or is in none", function*() {
-    const { address } = yield* F.listening("IPv4")
-    const first = yield* Winsock.socket({ family: "IPv4", type: "stream", group: Winsock.SG_UNCONSTRAINED_GROUP })
-    const group = yield* Winsock.getsockopt(first, SocketOption.SO_GROUP_ID)
-    const joined = yield* Winsock.socket({ family: "IPv4", type: "stream", group })
-    for (const s of [joined, yield* F.make("IPv4")]) {
-      yield* Winsock.WSAIoctl(s, "SIO_SET_GROUP_QOS", { sending: { serviceType: "guaranteed" } })
-      yield* Winsock.WSAConnect(s, address, { gqos: { sending: { serviceType: "guaranteed" } } })
-      yield* F.equal("SIO_GET_GROUP_QOS", yield* Winsock.WSAIoctl(s, "SIO_GET_GROUP_QOS"), undefined)
-    }
-  }),
-  F.row(
-    "R18",
-    "provider-specific QOS parameters are kept byte for byte, and are empty where there were none",
-    function*() {
-      const s = yield* F.make("IPv4")
-      const bytes = F.pattern(300)
-      yield* Winsock.WSAIoctl(s, "SIO_SET_QOS", { ...modest(1), providerSpecific: bytes })
-      bytes.fill(0)
-      const read = yield* Winsock.WSAIoctl(s, "SIO_GET_QOS")
-      yield* F.equal("what was set", read?.providerSpecific, F.pattern(300))
-      read?.providerSpecific?.fill(0)
-      const again = yield* Winsock.WSAIoctl(s, "SIO_GET_QOS")
-      yield* F.equal("what was set, read again", again?.providerSpecific, F.pattern(300))
-      yield* Winsock.WSAIoctl(s, "SIO_SET_QOS", modest(1))
-      yield* F.equal("none", (yield* Winsock.WSAIoctl(s, "SIO_GET_QOS"))?.providerSpecific, new Uint8Array(0))
-      const unsound = Winsock.WSAIoctl(s, "SIO_SET_QOS", F.anything({ providerSpecific: "words" }))
-      yield* F.fails("no bytes", "WSAEFAULT", unsound)
-    }
-  )
-]
-
 export const optionRows: ReadonlyArray<F.Case> = [
   ...lent,
   ...peek,
   ...lingering,
   ...timeouts,
   ...protocols,
-  ...ioctls,
-  ...qos
+  ...ioctls
 ]
