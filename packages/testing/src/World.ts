@@ -339,7 +339,8 @@ const inMemory = ({ control, provider }: ReturnType<typeof Memory.make>): Shape 
     fewPorts: Effect.sync(() => Winsock.layer(Memory.make({ ephemeralPorts: [50_000, 50_001] }).provider)),
     fewDescriptors: Effect.sync(() => Winsock.layer(Memory.make({ maxSockets: 4 }).provider)),
     beyondBacklog: Effect.succeed("WSAECONNREFUSED"),
-    carrying: Effect.sync(() => Winsock.layer(Memory.make({ callerDataMax: 16, calleeDataMax: 8 }).provider))
+    carrying: Effect.sync(() => Winsock.layer(Memory.make({ callerDataMax: 16, calleeDataMax: 8 }).provider)),
+    reserving: notHere("the in-memory provider can neither mark nor reserve")
   }
 }
 
@@ -407,7 +408,8 @@ const inSim = (net: SimNetwork.Network, options: SimNetwork.Options, engine: Sim
     carrying: Effect.map(
       Effect.provideService(SimNetwork.make({ ...options, callerDataMax: 16, calleeDataMax: 8 }), Sim.Sim, engine),
       (carrying) => carrying.layer("host")
-    )
+    ),
+    reserving: notHere("reserving comes with admission")
   }
 }
 

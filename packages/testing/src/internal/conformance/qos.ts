@@ -7,7 +7,6 @@ import * as SocketOption from "@effect-winsock/core/SocketOption"
 import * as Winsock from "@effect-winsock/core/Winsock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as World from "../../World.ts"
 import * as F from "./frame.ts"
 
 /** What asks for nothing, so that every provider can honour it. */
@@ -106,8 +105,7 @@ const kinds = ["IPv4 stream", "IPv6 stream", "Unix stream", "IPv4 datagram", "IP
 
 const kindOf = (words: (typeof kinds)[number]) => words.split(" ") as [F.Family, F.Type]
 
-const target = (family: F.Family, type: F.Type) =>
-  type === "stream" ? F.listening(family) : F.bound(family, "datagram")
+const target = (family: F.Family, type: F.Type) => type === "stream" ? F.listening(family) : F.bound(family, "datagram")
 
 const voice: Qos.Qos = {
   sending: { serviceType: "guaranteed", tokenRate: 16_000, tokenBucketSize: 16_000 },
@@ -122,31 +120,41 @@ const applied = [
     const { applied } = yield* Winsock.WSAConnect(s, address)
     yield* F.claim("nothing was done", applied === Qos.nothingApplied)
   }),
-  ...F.each("E16", kinds, "a service is honoured as far as the network can, and the connection says how", function*(words) {
-    const [family, type] = kindOf(words)
-    const { marking, reservesQos } = yield* F.capabilities(family, type)
-    const { address } = yield* target(family, type)
-    const s = yield* F.make(family, type)
-    const attempt = Winsock.WSAConnect(s, address, { sqos: voice })
-    if (!marking && !reservesQos) return yield* Effect.asVoid(F.fails("it can do neither", "WSAEOPNOTSUPP", attempt))
-    const { receiving, sending } = (yield* attempt).applied
-    yield* F.equal("what was asked", sending.asked?.tokenRate, 16_000)
-    yield* F.equal("the mark", sending.marked, marking ? Qos.windows.dscp.guaranteed : undefined)
-    yield* F.equal("the rate that is kept", sending.shaped?.tokenRate, 16_000)
-    yield* F.equal("the rate that is read", receiving.shaped?.tokenRate, 16_000)
-    yield* F.claim("what is received is not marked here", receiving.marked === undefined)
-    yield* F.equal("whether it is reserved", sending.reserved !== undefined, reservesQos)
-    const ignored = sending.ignored.some(({ field }) => field === "serviceType")
-    yield* F.equal("whether it says that nothing is reserved", ignored, !reservesQos)
-  }),
-  ...F.each("R16", kinds, "a delay that is stated to a service without promises is ignored, and told", function*(words) {
-    const [family, type] = kindOf(words)
-    const { address } = yield* target(family, type)
-    const s = yield* F.make(family, type)
-    const sqos: Qos.Qos = { sending: { serviceType: "qualitative", tokenRate: 16_000, latency: 1 } }
-    const { applied } = yield* Winsock.WSAConnect(s, address, { sqos })
-    yield* F.equal("what was ignored", applied.sending.ignored.map(({ field }) => field).join(), "latency")
-  }),
+  ...F.each(
+    "E16",
+    kinds,
+    "a service is honoured as far as the network can, and the connection says how",
+    function*(words) {
+      const [family, type] = kindOf(words)
+      const { marking, reservesQos } = yield* F.capabilities(family, type)
+      const { address } = yield* target(family, type)
+      const s = yield* F.make(family, type)
+      const attempt = Winsock.WSAConnect(s, address, { sqos: voice })
+      if (!marking && !reservesQos) return yield* Effect.asVoid(F.fails("it can do neither", "WSAEOPNOTSUPP", attempt))
+      const { receiving, sending } = (yield* attempt).applied
+      yield* F.equal("what was asked", sending.asked?.tokenRate, 16_000)
+      yield* F.equal("the mark", sending.marked, marking ? Qos.windows.dscp.guaranteed : undefined)
+      yield* F.equal("the rate that is kept", sending.shaped?.tokenRate, 16_000)
+      yield* F.equal("the rate that is read", receiving.shaped?.tokenRate, 16_000)
+      yield* F.claim("what is received is not marked here", receiving.marked === undefined)
+      yield* F.equal("whether it is reserved", sending.reserved !== undefined, reservesQos)
+      const ignored = sending.ignored.some(({ field }) => field === "serviceType")
+      yield* F.equal("whether it says that nothing is reserved", ignored, !reservesQos)
+    }
+  ),
+  ...F.each(
+    "R16",
+    kinds,
+    "a delay that is stated to a service without promises is ignored, and told",
+    function*(words) {
+      const [family, type] = kindOf(words)
+      const { address } = yield* target(family, type)
+      const s = yield* F.make(family, type)
+      const sqos: Qos.Qos = { sending: { serviceType: "qualitative", tokenRate: 16_000, latency: 1 } }
+      const { applied } = yield* Winsock.WSAConnect(s, address, { sqos })
+      yield* F.equal("what was ignored", applied.sending.ignored.map(({ field }) => field).join(), "latency")
+    }
+  ),
   ...F.each("A16", kinds, "SIO_SET_QOS on a connection changes what is done from there on", function*(words) {
     const [family, type] = kindOf(words)
     const { marking, reservesQos } = yield* F.capabilities(family, type)
@@ -169,7 +177,10 @@ const applied = [
     const { address } = yield* F.listening("IPv4")
     const s = yield* F.make("IPv4")
     yield* Winsock.WSAIoctl(s, "SIO_SET_QOS", modest(7))
-    const sqos: Qos.Qos = { sending: { serviceType: "noChange" }, receiving: { serviceType: "bestEffort", tokenRate: 9 } }
+    const sqos: Qos.Qos = {
+      sending: { serviceType: "noChange" },
+      receiving: { serviceType: "bestEffort", tokenRate: 9 }
+    }
     yield* Winsock.WSAConnect(s, address, { sqos })
     const read = yield* Winsock.WSAIoctl(s, "SIO_GET_QOS")
     yield* F.equal("sending", read?.sending?.tokenRate, 7)
