@@ -821,6 +821,9 @@ const none: WSAConnectOptions = {}
  * A datagram socket: sets the default peer, again and again (R05, R08); only its datagrams are received (R06), and those
  * that wait are discarded where the peer is a new one (R09). The all-zero address dis-connects (R07).
  *
+ * What a QOS asks is done as far as the network can: `applied` of the answer tells what was marked, what is kept to its
+ * rate, what was reserved, and what was ignored and why.
+ *
  * It fails with
  *
  * - WSAECONNREFUSED, WSAETIMEDOUT, WSAENETUNREACH, WSAEHOSTUNREACH, WSAEHOSTDOWN, WSAECONNRESET, WSAECONNABORTED,
@@ -1808,13 +1811,18 @@ export const ioctlsocket: {
  *
  * **Details**
  *
- * A QOS that is set is kept for the connects to come; one that a {@link WSAConnect} is given overrides it once that call
- * is found right, and is what is read from then on (R15). Reading gives `undefined` where there is none (R19), and
- * `providerSpecific` byte for byte, empty where there was none (R18).
+ * A QOS that is set is kept for the connects to come, and holds from now on where the socket is connected: what is sent is
+ * marked anew, and `applied` of {@link connectResult} says what was done. One that a {@link WSAConnect} is given overrides it,
+ * and is what is read while that attempt is pending and after it has succeeded (R15); an attempt that came to nothing
+ * leaves the one before (R16). A direction whose service is `"noChange"` keeps its flow. Service types are marked by the
+ * table of `Qos.Marking` around the call.
+ *
+ * Reading gives `undefined` where there is none (R19), and `providerSpecific` byte for byte, empty where there was none
+ * (R18). While a reservation is lost, its flows have the service `"networkUnavailable"`; reading enables FD_QOS again (A18).
  *
  * Fails with WSAEFAULT for a QOS that does not decode, WSAEOPNOTSUPP for one that asks for what the provider cannot honour,
- * with nothing changed (R16), and for any other code (A16). The QOS of a group is ignored on a socket that has not created
- * one (R20).
+ * with nothing changed (R16), while an attempt is pending, and for any other code (A16). The QOS of a group is ignored on a
+ * socket that has not created one (R20); the creator's holds for each socket in it.
  *
  * **Example** (Reading what was set)
  *
