@@ -14,6 +14,7 @@
  * | `local`, `remote` | the addresses, where known |
  * | `native` | the stack's own words: `ECONNREFUSED`, -111, `connect` |
  * | `detail` | what was wrong, where, and what would be right |
+ * | `path` | the field of the input that was wrong, such as `["sending", "tokenRate"]` |
  * | `cause` | an error that lies beneath |
  * | `retryClass` | how to take it, see `RetryClass` |
  * | `message` | all of it in one line |
@@ -776,6 +777,7 @@ const fields = {
   remote: Schema.optionalKey(SocketAddress.schema),
   native: Schema.optionalKey(Native),
   detail: Schema.optionalKey(Schema.String),
+  path: Schema.optionalKey(Schema.Array(Schema.Union([Schema.String, Schema.Number]))),
   head: Schema.optionalKey(Schema.Uint8Array),
   cause: Schema.optionalKey(Schema.Defect())
 }
@@ -807,6 +809,8 @@ export interface Details {
   readonly native?: Native | undefined
   /** What was wrong, where, and what would be right. */
   readonly detail?: string | undefined
+  /** Where in the input it was wrong, such as `["sending", "tokenRate"]`. */
+  readonly path?: ReadonlyArray<string | number> | undefined
   /** WSAEMSGSIZE of recv and recvfrom: the head of the datagram, as much as there was room for (A09). */
   readonly head?: Uint8Array | undefined
   /** The error that lies beneath. */
@@ -1429,7 +1433,7 @@ const build = (
   details: Omit<Details, "call"> & UnmappedDetails
 ): WsaError => {
   const value: Mutable<Partial<Shape>> = { _tag: tag }
-  const { cause, detail, head, local, native, remote, stage } = details
+  const { cause, detail, head, local, native, path, remote, stage } = details
   if (tag === "WsaUnmapped") {
     const code = raw ?? native?.code ?? (native?.errno === undefined ? "UNKNOWN" : String(native.errno))
     const number = details.number ?? (isCode(code) ? table[code].number : undefined)
@@ -1444,6 +1448,7 @@ const build = (
   if (remote !== undefined) value.remote = remote
   if (native !== undefined) value.native = native
   if (detail !== undefined) value.detail = detail
+  if (path !== undefined) value.path = path
   if (head !== undefined) value.head = head
   if (cause !== undefined) value.cause = cause
   return construct(tag === "WsaUnmapped" ? WsaUnmapped : classes[tag], value)
