@@ -761,24 +761,22 @@ export interface WSAConnectOptions {
 }
 
 const isCapacity = Schema.is(UserData.Capacity)
-const decodeQos = Schema.decodeUnknownOption(Qos.Qos)
-
-// The QOS as it is kept: what the caller does to its own afterwards does not reach it (R27).
-const keptQos = (given: unknown): Qos.Qos | SocketState.UndecodableQos =>
-  Option.match(decodeQos(given), {
-    onNone: () => undecodable,
-    onSome: ({ receiving, sending, providerSpecific = noBytes }): Qos.Qos => ({
-      ...(sending === undefined ? undefined : { sending: { ...sending } }),
-      ...(receiving === undefined ? undefined : { receiving: { ...receiving } }),
-      providerSpecific: new Uint8Array(providerSpecific)
-    })
-  })
 
 const noBytes = new Uint8Array(0)
 
-const undecodable: SocketState.UndecodableQos = { _tag: "UndecodableQos", why: "the QOS does not decode" }
+// A copy: what the caller does to its own afterwards does not reach the socket, nor the other way round (R27).
+const copyOfQos = ({ providerSpecific = noBytes, receiving, sending }: Qos.Qos): Qos.Qos => ({
+  ...(sending === undefined ? undefined : { sending: { ...sending } }),
+  ...(receiving === undefined ? undefined : { receiving: { ...receiving } }),
+  providerSpecific: new Uint8Array(providerSpecific)
+})
 
-const qosOf = (given: unknown): Qos.Qos | undefined | SocketState.UndecodableQos =>
+const keptQos = (given: Qos.Qos): Qos.Qos | SocketState.UndecodableQos => {
+  const wrong = Qos.check(given)
+  return wrong === undefined ? copyOfQos(given) : { _tag: "UndecodableQos", why: `${wrong._tag}: ${wrong.detail}` }
+}
+
+const qosOf = (given: Qos.Qos | null | undefined): Qos.Qos | undefined | SocketState.UndecodableQos =>
   given === undefined || given === null ? undefined : keptQos(given)
 
 const connectData = (
@@ -1820,9 +1818,10 @@ export const ioctlsocket: {
  * Reading gives `undefined` where there is none (R19), and `providerSpecific` byte for byte, empty where there was none
  * (R18). While a reservation is lost, its flows have the service `"networkUnavailable"`; reading enables FD_QOS again (A18).
  *
- * Fails with WSAEFAULT for a QOS that does not decode, WSAEOPNOTSUPP for one that asks for what the provider cannot honour,
- * with nothing changed (R16), while an attempt is pending, and for any other code (A16). The QOS of a group is ignored on a
- * socket that has not created one (R20); the creator's holds for each socket in it.
+ * Fails with WSAEFAULT for a QOS in which `Qos.check` finds something wrong, with its words in `detail`; with WSAEOPNOTSUPP
+ * for one that asks for what the provider cannot honour, with nothing changed (R16), while an attempt is pending, and for any
+ * other code (A16). The QOS of a group is ignored on a socket that has not created one (R20); the creator's holds for each
+ * socket in it.
  *
  * **Example** (Reading what was set)
  *
@@ -1859,9 +1858,9 @@ export const WSAIoctl: {
       onSocket<Qos.Qos | undefined, WsaError.WSAIoctlError>(
         "WSAIoctl",
         s,
-        (socket) => socket.ioctl(code, keptQos(qos), Context.get(context, Qos.Marking))
+        (socket) => socket.ioctl(code, keptQos(qos as Qos.Qos), Context.get(context, Qos.Marking))
       ),
-      (read) => (read === undefined ? undefined : keptQos(read)) as A
+      (read) => (read === undefined ? undefined : copyOfQos(read)) as A
     )
   )
 

@@ -777,7 +777,7 @@ const fields = {
   remote: Schema.optionalKey(SocketAddress.schema),
   native: Schema.optionalKey(Native),
   detail: Schema.optionalKey(Schema.String),
-  path: Schema.optionalKey(Schema.Array(Schema.Union([Schema.String, Schema.Number]))),
+  path: Schema.optionalKey(Schema.Array(Schema.Union([Schema.String, Schema.Int]))),
   head: Schema.optionalKey(Schema.Uint8Array),
   cause: Schema.optionalKey(Schema.Defect())
 }

@@ -368,9 +368,19 @@ const e10 = [
         )
       }
       for (
-        const qos of [5, "guaranteed", { sending: 1 }, { sending: { serviceType: "best" } }, {
-          receiving: { serviceType: "guaranteed", tokenRate: -1 }
-        }]
+        const qos of [
+          5,
+          "guaranteed",
+          { sending: 1 },
+          { sending: { serviceType: "best" } },
+          { receiving: { serviceType: "guaranteed", tokenRate: -1 } },
+          { sending: { serviceType: "guaranteed" } },
+          { sending: { serviceType: "networkUnavailable" } },
+          { receiving: { serviceType: "generalInformation" } },
+          { sending: { serviceType: "bestEffort", tokenRate: 2, peakBandwidth: 1 } },
+          { sending: { serviceType: "bestEffort", tokenBucketSize: 1, maxSduSize: 2 } },
+          { providerSpecific: F.pattern(9) }
+        ]
       ) {
         const what = JSON.stringify(qos)
         yield* F.fails(`sqos ${what}`, "WSAEFAULT", Winsock.WSAConnect(s, address, { sqos: F.anything(qos) }))
@@ -627,7 +637,7 @@ const order = [
         Winsock.WSAConnect(s, address, {
           callerData: F.text("x"),
           calleeData: -1,
-          sqos: { sending: { serviceType: "guaranteed" } }
+          sqos: { sending: { serviceType: "guaranteed", tokenRate: 16_000 } }
         })
       )
     }
@@ -644,7 +654,7 @@ const order = [
     function*() {
       const { address } = yield* F.listening("IPv4")
       const s = yield* F.make("IPv4")
-      const guaranteed: Qos.Qos = { sending: { serviceType: "guaranteed" } }
+      const guaranteed: Qos.Qos = { sending: { serviceType: "guaranteed", tokenRate: 16_000 } }
       const callerData = F.text("x")
       yield* F.fails(
         "caller data and capacity",

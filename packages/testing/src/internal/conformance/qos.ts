@@ -7,6 +7,7 @@ import * as SocketOption from "@effect-winsock/core/SocketOption"
 import * as Winsock from "@effect-winsock/core/Winsock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
 import * as F from "./frame.ts"
 
 /** What asks for nothing, so that every provider can honour it. */
@@ -75,8 +76,8 @@ const qos = [
     const group = yield* Winsock.getsockopt(first, SocketOption.SO_GROUP_ID)
     const joined = yield* Winsock.socket({ family: "IPv4", type: "stream", group })
     for (const s of [joined, yield* F.make("IPv4")]) {
-      yield* Winsock.WSAIoctl(s, "SIO_SET_GROUP_QOS", { sending: { serviceType: "guaranteed" } })
-      yield* Winsock.WSAConnect(s, address, { gqos: { sending: { serviceType: "guaranteed" } } })
+      yield* Winsock.WSAIoctl(s, "SIO_SET_GROUP_QOS", { sending: { serviceType: "guaranteed", tokenRate: 16_000 } })
+      yield* Winsock.WSAConnect(s, address, { gqos: { sending: { serviceType: "guaranteed", tokenRate: 16_000 } } })
       yield* F.equal("SIO_GET_GROUP_QOS", yield* Winsock.WSAIoctl(s, "SIO_GET_GROUP_QOS"), undefined)
     }
   }),
@@ -85,14 +86,16 @@ const qos = [
     "provider-specific QOS parameters are kept byte for byte, and are empty where there were none",
     function*() {
       const s = yield* F.make("IPv4")
-      const bytes = F.pattern(300)
+      // An object of a type that nobody knows, and the end of the list.
+      const bytes = Result.getOrThrow(Qos.encodeObjects([{ _tag: "Other", type: 77, body: F.pattern(300) }]))
+      const given = new Uint8Array(bytes)
       yield* Winsock.WSAIoctl(s, "SIO_SET_QOS", { ...modest(1), providerSpecific: bytes })
       bytes.fill(0)
       const read = yield* Winsock.WSAIoctl(s, "SIO_GET_QOS")
-      yield* F.equal("what was set", read?.providerSpecific, F.pattern(300))
+      yield* F.equal("what was set", read?.providerSpecific, given)
       read?.providerSpecific?.fill(0)
       const again = yield* Winsock.WSAIoctl(s, "SIO_GET_QOS")
-      yield* F.equal("what was set, read again", again?.providerSpecific, F.pattern(300))
+      yield* F.equal("what was set, read again", again?.providerSpecific, given)
       yield* Winsock.WSAIoctl(s, "SIO_SET_QOS", modest(1))
       yield* F.equal("none", (yield* Winsock.WSAIoctl(s, "SIO_GET_QOS"))?.providerSpecific, new Uint8Array(0))
       const unsound = Winsock.WSAIoctl(s, "SIO_SET_QOS", F.anything({ providerSpecific: "words" }))
