@@ -331,8 +331,9 @@ export const layer = (): Layer.Layer<Winsock.Winsock | World.World, WsaError.WSA
         networkDown: World.notHere("Node cannot tell whether the network is up: this provider always says it is"),
         fewDescriptors,
         beyondBacklog: World.notHere("Node accepts before anyone asks"),
-        carrying: World.notHere("Node's sockets carry no data along with a connect"),
-        reserving: World.notHere("no network that this machine has reserves anything")
+        reserving: World.notHere("no network that this machine has reserves anything"),
+        carrying: World.notHere("comes with the QOS in the exchange"),
+        exchanging: Effect.succeed(World.exchanging(NodeWinsock.layer))
       })
     })
   )

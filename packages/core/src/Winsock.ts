@@ -129,7 +129,8 @@ export const MAKEWORD = (major: number, minor: number): number => (major & 0xff)
  * The version is 2.2 where none is asked for. One above gives 2.2; one between gives the highest that is not above it;
  * below 1.0 it fails with WSAVERNOTSUPPORTED (A21). It fails with WSASYSNOTREADY where the provider's network is down
  * (E02). The clean-up closes every socket that is still open, waits until nothing is held any more, and makes every later
- * call fail with WSANOTINITIALISED (E01). Time is that of the Clock that the layer is built with.
+ * call fail with WSANOTINITIALISED (E01). Time is that of the Clock that the layer is built with, and connect data travel
+ * as the `ConnectData.Carrier` says that it is built with.
  *
  * **Gotchas**
  *
@@ -152,15 +153,17 @@ export const MAKEWORD = (major: number, minor: number): number => (major & 0xff)
  * @since 0.1.0
  */
 export const layer = (
-  provider: Provider.Provider,
+  given: Provider.Provider,
   options?: { readonly version?: number | undefined }
 ): Layer.Layer<Winsock, WsaError.WSAStartupError> =>
   Layer.effect(
     Winsock,
     Effect.gen(function*() {
-      const state = InstanceState.start(provider.network(), options?.version)
+      const state = InstanceState.start(given.network(), options?.version)
       if ("_tag" in state) return yield* failOf("WSAStartup", state)
-      const instance = new Instance.Instance(provider, yield* Effect.context<never>(), state.next)
+      const context = yield* Effect.context<never>()
+      const provider = Instance.carried(given, context)
+      const instance = new Instance.Instance(provider, context, state.next)
       const service = Winsock.of({
         provider: provider.name,
         get version() {

@@ -1,3 +1,4 @@
+export * as ConnectData from "./ConnectData.ts"
 export * as NetworkEvent from "./NetworkEvent.ts"
 export * as ProtocolInfo from "./ProtocolInfo.ts"
 export * as Provider from "./Provider.ts"

@@ -11,6 +11,7 @@
  *
  * @since 0.1.0
  */
+import * as ConnectData from "@effect-winsock/core/ConnectData"
 import * as SocketAddress from "@effect-winsock/core/SocketAddress"
 import * as SocketOption from "@effect-winsock/core/SocketOption"
 import * as Winsock from "@effect-winsock/core/Winsock"
@@ -148,6 +149,10 @@ export interface Shape {
   readonly carrying: Making<Instance>
   /** A start-up on a network that reserves 20,000 bytes a second in each direction, and what changes how much it does. */
   readonly reserving: Making<Reserving>
+  /**
+   * A start-up in this world whose sockets carry as much by the exchange of `ConnectData`; a peer may take 2 seconds to reply.
+   */
+  readonly exchanging: Making<Instance>
 }
 
 /**
@@ -217,6 +222,7 @@ export const make = (otherwise: string, shape: Partial<Shape>): Shape => {
     beyondBacklog: no,
     carrying: no,
     reserving: no,
+    exchanging: no,
     ...shape
   }
 }
@@ -237,6 +243,32 @@ export const make = (otherwise: string, shape: Partial<Shape>): Shape => {
  * @since 0.1.0
  */
 export const notHere = (reason: string): Effect.Effect<never, NotHere> => Effect.fail(new NotHere({ reason }))
+
+/**
+ * The same start-up, with sockets that carry 16 bytes with a connection request, and 8 with an acceptance, by the exchange of
+ * `ConnectData`. A peer may take 2 seconds to reply.
+ *
+ * **Example** (Asking how much goes along)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { Memory, World } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Winsock.Winsock.use((winsock) =>
+ *   Effect.succeed(winsock.capabilities({ family: "IPv4", type: "stream", direction: "both" }).callerDataMax)
+ * )
+ * await Effect.runPromise(program.pipe(Effect.provide(World.exchanging(Memory.layer())))) // => 16
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const exchanging = (instance: Instance): Instance =>
+  Layer.provide(
+    instance,
+    Layer.orDie(ConnectData.layerExchange({ callerDataMax: 16, calleeDataMax: 8, replyTimeout: "2 seconds" }))
+  )
 
 const at = SocketAddress.fromInputUnsafe
 
@@ -340,7 +372,8 @@ const inMemory = ({ control, provider }: ReturnType<typeof Memory.make>): Shape 
     fewDescriptors: Effect.sync(() => Winsock.layer(Memory.make({ maxSockets: 4 }).provider)),
     beyondBacklog: Effect.succeed("WSAECONNREFUSED"),
     carrying: Effect.sync(() => Winsock.layer(Memory.make({ callerDataMax: 16, calleeDataMax: 8 }).provider)),
-    reserving: notHere("the in-memory provider can neither mark nor reserve")
+    reserving: notHere("the in-memory provider can neither mark nor reserve"),
+    exchanging: Effect.succeed(exchanging(instance))
   }
 }
 
@@ -409,7 +442,8 @@ const inSim = (net: SimNetwork.Network, options: SimNetwork.Options, engine: Sim
       Effect.provideService(SimNetwork.make({ ...options, callerDataMax: 16, calleeDataMax: 8 }), Sim.Sim, engine),
       (carrying) => carrying.layer("host")
     ),
-    reserving: notHere("reserving comes with admission")
+    reserving: notHere("reserving comes with admission"),
+    exchanging: Effect.succeed(exchanging(instance))
   }
 }
 

@@ -27,8 +27,8 @@ export interface Call {
   /** QOS of the socket and of its group, as the codec of Qos has it. */
   readonly socketQos: Uint8Array | undefined
   readonly groupQos: Uint8Array | undefined
-  /** How many bytes of callee data the caller takes. */
-  readonly calleeCapacity: number
+  /** How many bytes of callee data the caller takes; absent where it waits for no reply. */
+  readonly calleeCapacity: number | undefined
 }
 
 /** What the callee answers. */
@@ -71,7 +71,7 @@ export const decodeCall = (bytes: Uint8Array): Exclude<Decoded<Call>, { readonly
     callerData: partOf(Kind.callerData),
     socketQos: partOf(Kind.socketQos),
     groupQos: partOf(Kind.groupQos),
-    calleeCapacity: capacity === undefined ? 0 : readU32(bytes, capacity[0])
+    calleeCapacity: capacity === undefined ? undefined : readU32(bytes, capacity[0])
   }, bytes.length)
 }
 
@@ -80,9 +80,11 @@ const recordsOf = (call: Call): ReadonlyArray<Tlv> => {
   if (call.callerData !== undefined) records.push({ type: Kind.callerData, value: call.callerData })
   if (call.socketQos !== undefined) records.push({ type: Kind.socketQos, value: call.socketQos })
   if (call.groupQos !== undefined) records.push({ type: Kind.groupQos, value: call.groupQos })
-  const capacity = new Uint8Array(4)
-  writeU32(capacity, 0, call.calleeCapacity)
-  records.push({ type: Kind.calleeCapacity, value: capacity })
+  if (call.calleeCapacity !== undefined) {
+    const capacity = new Uint8Array(4)
+    writeU32(capacity, 0, call.calleeCapacity)
+    records.push({ type: Kind.calleeCapacity, value: capacity })
+  }
   return records
 }
 

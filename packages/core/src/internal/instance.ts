@@ -6,6 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import { Carrier } from "../ConnectData.ts"
 import type * as Provider from "../Provider.ts"
 import * as InstanceState from "./instanceState.ts"
 import type * as SocketState from "./socketState.ts"
@@ -34,6 +35,12 @@ export interface RunningCondition {
 export const Condition = Context.Reference<RunningCondition | undefined>("@effect-winsock/core/Condition", {
   defaultValue: () => undefined
 })
+
+/** The provider as it is used with the carrier that the layer is built with. */
+export const carried = (provider: Provider.Provider, context: Context.Context<never>): Provider.Provider => {
+  const carrier = Context.get(context, Carrier)
+  return carrier === undefined ? provider : carrier(provider, makeTimers(context))
+}
 
 export class Instance {
   state: InstanceState.InstanceState

@@ -23,7 +23,13 @@ describe("exchangeFrames", () => {
     }
 
     it("R12: is decoded as it was, and no bytes are not the same as none given", () => {
-      const calls = [all, nothing, { ...nothing, callerData: new Uint8Array(0) }, { ...all, socketQos: undefined }]
+      const calls = [
+        all,
+        nothing,
+        { ...nothing, callerData: new Uint8Array(0) },
+        { ...all, socketQos: undefined },
+        { ...all, calleeCapacity: undefined }
+      ]
       for (const call of calls) {
         const bytes = Frames.encodeCall(call)
         assert.deepStrictEqual(Frames.decodeCall(bytes), { _tag: "Done", value: call, used: bytes.length })
@@ -38,13 +44,19 @@ describe("exchangeFrames", () => {
       )
     })
 
-    it("R13: no capacity is one of 0", () => {
-      assert.deepStrictEqual(Frames.decodeCall(Uint8Array.of(1)), { _tag: "Done", value: nothing, used: 1 })
+    it("R13: no capacity is not one of 0: the caller waits for no reply", () => {
+      const value = { ...nothing, calleeCapacity: undefined }
+      assert.deepStrictEqual(Frames.decodeCall(Uint8Array.of(1)), { _tag: "Done", value, used: 1 })
+      assert.deepStrictEqual(Frames.encodeCall(value), Uint8Array.of(1))
     })
 
     it("skips records of kinds to come", () => {
       const decoded = Frames.decodeCall(fromHex("01  00 0001 ff  05 0000  01 0001 61  ff 0002 0000"))
-      assert.deepStrictEqual(decoded, { _tag: "Done", value: { ...nothing, callerData: utf8("a") }, used: 17 })
+      assert.deepStrictEqual(decoded, {
+        _tag: "Done",
+        value: { ...nothing, callerData: utf8("a"), calleeCapacity: undefined },
+        used: 17
+      })
     })
 
     it("of another version is unsupported", () => {
@@ -179,7 +191,7 @@ describe("exchangeFrames", () => {
         callerData: some(80),
         socketQos: some(40),
         groupQos: some(40),
-        calleeCapacity: random.pick([0, 1, 1024, 0xffff_ffff])
+        calleeCapacity: random.pick([undefined, 0, 1, 1024, 0xffff_ffff])
       }
     }
     const anyReply = (random: Random): Frames.Reply => ({

@@ -584,7 +584,71 @@ const e17 = [
       yield* Winsock.WSAConnect(s, address, { callerData: new Uint8Array(0) })
     }
   ),
-  F.later("E17", "a peer that does not speak the connect-data exchange", "comes with ConnectData")
+  ...F.each(
+    "E17",
+    F.families,
+    "a peer that does not speak the connect-data exchange is WSAEPROTONOSUPPORT, and leaves the socket as a refused one",
+    function*(family) {
+      const exchanging = yield* F.world((world) => world.exchanging)
+      const { address, socket: listener } = yield* F.listening(family)
+      const own = yield* F.within(exchanging, F.make(family))
+      const attempt = yield* F.begin(Winsock.WSAConnect(own, address, { callerData: F.text("tenant=acme") }))
+      const { remote, socket: server } = yield* Winsock.accept(listener)
+      yield* F.goesOn("the attempt", attempt)
+      yield* Winsock.send(server, F.text("220 at your service\r\n"))
+      yield* F.failed("the attempt", "WSAEPROTONOSUPPORT", attempt)
+      const plain = yield* F.make(family)
+      yield* Winsock.WSAConnect(plain, address)
+      if (family === "Unix") return
+      yield* F.equal("R26: getsockname", yield* Winsock.getsockname(own), remote)
+      const again = yield* F.begin(Winsock.WSAConnect(own, address))
+      yield* Winsock.accept(listener)
+      yield* F.equal("R26: the same port", (yield* Winsock.accept(listener)).remote, remote)
+      yield* F.goesOn("the next attempt", again)
+    }
+  ),
+  ...F.each("E18", F.families, "a peer that never replies to connect data is WSAETIMEDOUT", function*(family) {
+    const exchanging = yield* F.world((world) => world.exchanging)
+    const { address, socket: listener } = yield* F.listening(family)
+    const s = yield* F.within(exchanging, F.make(family))
+    const attempt = yield* F.begin(Winsock.WSAConnect(s, address, { callerData: F.text("tenant=acme") }))
+    yield* Winsock.accept(listener)
+    yield* F.failed("the attempt", "WSAETIMEDOUT", attempt)
+  }),
+  ...F.each(
+    "E17",
+    F.families,
+    "connect data goes over the exchange in the same world, and a caller that does not speak it is never given",
+    function*(family) {
+      const exchanging = yield* F.world((world) => world.exchanging)
+      const foreign = yield* F.make(family)
+      yield* F.within(
+        exchanging,
+        Effect.gen(function*() {
+          const { address, socket: listener } = yield* F.listening(family)
+          yield* Winsock.WSAConnect(foreign, address)
+          yield* Winsock.send(foreign, F.text("GET / HTTP/1.1\r\n\r\n"))
+          const s = yield* F.make(family)
+          const attempt = yield* F.begin(
+            Winsock.WSAConnect(s, address, { callerData: F.text("tenant=acme"), calleeData: 8 })
+          )
+          const seen: Array<Uint8Array> = []
+          const { socket: server } = yield* Winsock.WSAAccept(listener, ({ callerData }) => {
+            seen.push(callerData)
+            return Effect.succeed({ verdict: Winsock.CF_ACCEPT, calleeData: F.text("welcome!") })
+          })
+          yield* F.equal("caller data", seen[0], F.text("tenant=acme"))
+          yield* F.equal("callee data", (yield* Fiber.join(attempt)).calleeData, F.text("welcome!"))
+          yield* F.talk(s, server)
+          const end = yield* Effect.result(Winsock.recv(foreign))
+          yield* F.claim(
+            "who does not speak it is turned away",
+            end._tag === "Success" ? end.success.length === 0 : end.failure._tag === "WSAECONNRESET"
+          )
+        })
+      )
+    }
+  )
 ]
 
 const e19 = [

@@ -1,0 +1,105 @@
+/**
+ * What a carrier says and expects: the header that goes ahead of a connection, and what is read of one that comes.
+ */
+import * as Provider from "../../Provider.ts"
+import type * as SocketAddress from "../../SocketAddress.ts"
+import type { Decoded } from "../decoded.ts"
+import * as Frames from "../exchangeFrames.ts"
+import * as Header from "../proxyHeader.ts"
+
+/** A carrier's settings, all of them. Sizes are in bytes, times in milliseconds. */
+export interface Settings {
+  /** `true`: the callee replies, and a connection is there once it has. */
+  readonly replies: boolean
+  /** `true`: what connects sends a header. */
+  readonly connects: boolean
+  /** `true`: what listens reads one. */
+  readonly listens: boolean
+  readonly callerDataMax: number
+  readonly calleeDataMax: number
+  /** The type of the entry that carries the caller's part. */
+  readonly type: number
+  readonly entries: Header.Known
+  readonly headerTimeout: number
+  readonly replyTimeout: number
+  readonly pendingMax: number
+}
+
+/** What a header has besides caller data, at the most: addresses, QOS, and the entries of proxies on the way. */
+const roomBeside = 16 * 1024
+
+/** A header of a caller is never longer. */
+export const headerBound = ({ callerDataMax }: Settings): number =>
+  Math.min(Header.maximumLength, callerDataMax + roomBeside)
+
+export const decodeHeader = (settings: Settings) => (bytes: Uint8Array): Decoded<Header.ProxyHeader> =>
+  Header.decode(bytes, headerBound(settings))
+
+/** What a caller sends ahead, or why it cannot be sent. */
+export const headerOf = (
+  settings: Settings,
+  plan: Provider.ConnectPlan,
+  source: SocketAddress.SocketAddress | undefined
+): Uint8Array | Provider.Failure => {
+  const tlvs = Header.tlvsOf(settings.entries)
+  const call = callOf(settings, plan)
+  const header: Header.ProxyHeader = {
+    command: "PROXY",
+    endpoints: source === undefined ? undefined : { transport: "stream", source, destination: plan.remote },
+    tlvs: call === undefined ? tlvs : [...tlvs, { type: settings.type, value: call }],
+    checksum: true
+  }
+  return Header.encodedLength(header) > headerBound(settings) ? Provider.failure("WSAENOBUFS") : Header.encode(header)
+}
+
+/** The caller's part. One that is not replied to need not be there. */
+const callOf = (settings: Settings, plan: Provider.ConnectPlan): Uint8Array | undefined =>
+  settings.replies || plan.callerData !== undefined
+    ? Frames.encodeCall({
+      callerData: plan.callerData,
+      socketQos: undefined,
+      groupQos: undefined,
+      calleeCapacity: settings.replies ? capacityOf(settings, plan) : undefined
+    })
+    : undefined
+
+/** How much callee data is taken. */
+export const capacityOf = ({ calleeDataMax }: Settings, { calleeCapacity }: Provider.ConnectPlan): number =>
+  Math.min(calleeCapacity, calleeDataMax)
+
+/** What a header says of who calls. */
+export interface Called {
+  /** The true caller, where the header tells of one. */
+  readonly source: SocketAddress.SocketAddress | undefined
+  readonly callerData: Uint8Array
+  readonly calleeCapacity: number
+}
+
+const noBytes = new Uint8Array(0)
+const nobody: Called = { source: undefined, callerData: noBytes, calleeCapacity: 0 }
+
+/** Reads a header that was decoded; `undefined` where it is not one that a caller of ours may send. */
+export const calledOf = (settings: Settings, header: Header.ProxyHeader): Called | undefined => {
+  // A proxy that looks after its server has nobody behind it, and does not wait for a reply.
+  if (header.command === "LOCAL") return settings.replies ? undefined : nobody
+  const entry = header.tlvs.find(({ type }) => type === settings.type)
+  if (entry === undefined) return settings.replies ? undefined : { ...nobody, source: header.endpoints?.source }
+  const call = Frames.decodeCall(entry.value)
+  if (call._tag === "Wrong") return undefined
+  const { calleeCapacity, callerData = noBytes } = call.value
+  if (callerData.length > settings.callerDataMax) return undefined
+  // One of the two would wait for a reply, or take it for the beginning of the stream.
+  if ((calleeCapacity !== undefined) !== settings.replies) return undefined
+  // What an end of our own says of itself, the transport knows better.
+  const source = settings.replies ? undefined : header.endpoints?.source
+  return { source, callerData, calleeCapacity: calleeCapacity ?? 0 }
+}
+
+/** The reply that accepts, with as much callee data as the caller takes. */
+export const accepting = (settings: Settings, called: Called, calleeData: Uint8Array = noBytes): Uint8Array =>
+  Frames.encodeReply({
+    verdict: "accepted",
+    calleeData: calleeData.subarray(0, Math.min(called.calleeCapacity, settings.calleeDataMax))
+  })
+
+export const rejecting: Uint8Array = Frames.encodeReply({ verdict: "rejected", calleeData: noBytes })
