@@ -31,7 +31,8 @@
  *
  * **What Node cannot do**
  *
- * - Carry data along with a connect, or reserve a quality of service.
+ * - Carry data along with a connect, or reserve a quality of service on the way.
+ * - Mark datagrams, or give anything a priority or a pace, by calls of its own: `koffi` lends it the system's.
  * - Bind exclusively: libuv sets SO_REUSEADDR on every TCP socket, so two may bind one port and only one may listen.
  *   Inside an instance core's table keeps them apart; other programs are kept off only by a listener.
  * - Change the backlog of a listener, or leave callers beyond it waiting (T38): they are accepted and reset.
@@ -44,42 +45,115 @@
  *
  * @since 0.1.0
  */
-import type { Provider } from "@effect-winsock/core"
+import { type Provider, WsaError } from "@effect-winsock/core"
+import * as Effect from "effect/Effect"
+import * as dgram from "node:dgram"
+import * as net from "node:net"
 import { DatagramHandle } from "./internal/datagramHandle.ts"
+import * as Koffi from "./internal/koffi.ts"
 import { failureOf } from "./internal/native.ts"
+import { datagramDescriptor, type Means } from "./internal/quality.ts"
 import { StreamHandle } from "./internal/streamHandle.ts"
 
-const capabilitiesOf = (
-  maxMessage: number,
-  options: ReadonlyArray<Provider.ProviderOption>
-): Provider.Capabilities =>
-  Object.freeze({
-    callerDataMax: 0,
-    calleeDataMax: 0,
-    maxMessage,
-    options: new Set(options),
-    exclusiveBind: false,
-    boundedBacklog: false,
-    marking: false,
-    pacing: false,
-    priority: false,
-    reservesQos: false
+/**
+ * The two calls of the system for what Node has none: an option of a socket that is a number of 32 bits.
+ *
+ * **Details**
+ *
+ * Both throw an error with the `code`, `errno` and `syscall` of Node's system errors. They are called with the numbers
+ * of Linux, and on no other system.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SystemCalls {
+  /** What the option is. */
+  readonly getsockopt: (descriptor: number, level: number, option: number) => number
+  /** Makes it something else. */
+  readonly setsockopt: (descriptor: number, level: number, option: number, value: number) => void
+}
+
+const bare: Provider.Capabilities = {
+  callerDataMax: 0,
+  calleeDataMax: 0,
+  maxMessage: 0,
+  options: new Set(),
+  exclusiveBind: false,
+  boundedBacklog: false,
+  marking: false,
+  pacing: false,
+  priority: false,
+  reservesQos: false
+}
+
+// Before it is bound it has no descriptor, but a place for one.
+const findsDatagramDescriptor = (): boolean => {
+  const socket = dgram.createSocket("udp4")
+  const found = datagramDescriptor(socket) !== undefined
+  socket.close()
+  return found
+}
+
+const meansOf = (given: SystemCalls | undefined) => {
+  const calls = process.platform === "linux" ? given : undefined
+  const has = calls !== undefined
+  const hasForDatagrams = has && findsDatagramDescriptor()
+  const means = (more: Partial<Provider.Capabilities>): Means => ({
+    calls,
+    capabilities: Object.freeze({ ...bare, ...more })
   })
+  const udp = (maxMessage: number) =>
+    means({ maxMessage, options: new Set(["SO_BROADCAST"]), marking: hasForDatagrams, priority: hasForDatagrams })
+  return {
+    tcp: means({
+      options: new Set(["SO_KEEPALIVE", "TCP_NODELAY"]),
+      // On Windows the call succeeds and the system ignores it.
+      marking: "setTypeOfService" in net.Socket.prototype && process.platform !== "win32",
+      pacing: has,
+      priority: has
+    }),
+    unix: means({}),
+    udp4: udp(65507),
+    udp6: udp(65527)
+  }
+}
 
-const tcp = capabilitiesOf(0, ["SO_KEEPALIVE", "TCP_NODELAY"])
-const unix = capabilitiesOf(0, [])
-const udp4 = capabilitiesOf(65507, ["SO_BROADCAST"])
-const udp6 = capabilitiesOf(65527, ["SO_BROADCAST"])
-
-const capabilities = ({ family, type }: Provider.Kind): Provider.Capabilities =>
-  family === "Unix" ? unix : type === "stream" ? tcp : family === "IPv4" ? udp4 : udp6
-
-const open = (kind: Provider.Kind, sink: Provider.Sink): Provider.Handle | Provider.Failure =>
-  kind.type === "stream"
-    ? new StreamHandle(kind, sink)
-    : kind.family === "Unix"
-    ? failureOf({ code: "ESOCKTNOSUPPORT", syscall: "socket" }, { kind, stage: "open" })
-    : new DatagramHandle(kind, sink)
+/**
+ * The system's calls by `koffi`, an optional peer dependency.
+ *
+ * **When to use**
+ *
+ * Use for a provider of your own making. Programs take `NodeWinsock.layerWith`.
+ *
+ * **Details**
+ *
+ * `koffi` is loaded here and nowhere else. Where it is not installed, or does not work on this machine, this fails with
+ * WSASYSNOTREADY.
+ *
+ * **Example** (Marking datagrams)
+ *
+ * ```ts import.meta.vitest
+ * import { NodeProvider } from "@effect-winsock/node"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.map(NodeProvider.koffi, (systemCalls) => {
+ *   const provider = NodeProvider.make({ systemCalls })
+ *   return provider.capabilities({ family: "IPv4", type: "datagram", direction: "both" }).marking
+ * })
+ * await Effect.runPromise(program) === (process.platform === "linux") // => true
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const koffi: Effect.Effect<SystemCalls, WsaError.WSAStartupError> = Effect.try({
+  try: Koffi.load,
+  catch: (error) =>
+    WsaError.forCall("WSAStartup", "WSASYSNOTREADY", {
+      stage: "request",
+      detail: `koffi is an optional peer dependency, which was asked for and cannot be loaded: ${Koffi.reason(error)}`
+    })
+})
 
 /**
  * Makes a provider over Node's sockets.
@@ -93,14 +167,19 @@ const open = (kind: Provider.Kind, sink: Provider.Sink): Provider.Handle | Provi
  * A provider has no state of its own, so any number of them may be made. `network` always answers `"up"`: asking the
  * machine costs more than a call may, and what is down shows at the first connect.
  *
- * | kind | families | options | longest datagram |
- * | --- | --- | --- | --- |
- * | stream | IPv4, IPv6 | SO_KEEPALIVE, TCP_NODELAY | |
- * | stream | Unix, on Linux also abstract names | | |
- * | datagram | IPv4 | SO_BROADCAST | 65507 |
- * | datagram | IPv6 | SO_BROADCAST | 65527 |
+ * | kind | families | options | longest datagram | QOS | with `systemCalls`, on Linux |
+ * | --- | --- | --- | --- | --- | --- |
+ * | stream | IPv4, IPv6 | SO_KEEPALIVE, TCP_NODELAY | | marks, not on Windows | marks, priority, pacing |
+ * | stream | Unix, on Linux also abstract names | | | | |
+ * | datagram | IPv4 | SO_BROADCAST | 65507 | | marks, priority |
+ * | datagram | IPv6 | SO_BROADCAST | 65527 | | marks, priority |
  *
  * Opening a Unix-domain datagram socket fails with WSAESOCKTNOSUPPORT.
+ *
+ * **Gotchas**
+ *
+ * An IPv6 stream marks what goes to an IPv4-mapped peer only with `systemCalls`; without them such a QOS fails with
+ * WSAEOPNOTSUPP.
  *
  * **Example** (Asking what Node can do)
  *
@@ -116,9 +195,19 @@ const open = (kind: Provider.Kind, sink: Provider.Sink): Provider.Handle | Provi
  * @category constructors
  * @since 0.1.0
  */
-export const make = (): Provider.Provider => ({
-  name: "node",
-  network: () => "up",
-  capabilities,
-  open
-})
+export const make = (options?: { readonly systemCalls?: SystemCalls | undefined }): Provider.Provider => {
+  const { tcp, udp4, udp6, unix } = meansOf(options?.systemCalls)
+  const means = ({ family, type }: Provider.Kind): Means =>
+    family === "Unix" ? unix : type === "stream" ? tcp : family === "IPv4" ? udp4 : udp6
+  return {
+    name: "node",
+    network: () => "up",
+    capabilities: (kind) => means(kind).capabilities,
+    open: (kind, sink) =>
+      kind.type === "stream"
+        ? new StreamHandle(kind, means(kind), sink)
+        : kind.family === "Unix"
+        ? failureOf({ code: "ESOCKTNOSUPPORT", syscall: "socket" }, { kind, stage: "open" })
+        : new DatagramHandle(kind, means(kind), sink)
+  }
+}

@@ -9,9 +9,31 @@ import * as Layer from "effect/Layer"
 import * as net from "node:net"
 import * as NodeProvider from "./NodeProvider.ts"
 
-const make = (options?: { readonly version: number }): Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError> =>
+/**
+ * What a layer may be given.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The version of Winsock to ask for; 2.2 unless given. */
+  readonly version?: number | undefined
+  /**
+   * What sets the options of a socket for which Node has no call: `"koffi"`, a package of that name that is installed
+   * beside this one. Nothing unless given.
+   */
+  readonly systemCalls?: "koffi" | undefined
+}
+
+const make = (options: Options): Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError> =>
   "BoundSocket" in net
-    ? Winsock.layer(NodeProvider.make(), options)
+    // What is done with the calls is Linux's own.
+    ? options.systemCalls === undefined || process.platform !== "linux"
+      ? Winsock.layer(NodeProvider.make(), options)
+      : Layer.unwrap(Effect.map(
+        NodeProvider.koffi,
+        (systemCalls) => Winsock.layer(NodeProvider.make({ systemCalls }), options)
+      ))
     // The first call to miss what an older Node has not would say so in words that nobody understands.
     : Layer.effect(
       Winsock.Winsock,
@@ -55,7 +77,7 @@ const make = (options?: { readonly version: number }): Layer.Layer<Winsock.Winso
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError> = make()
+export const layer: Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError> = make({})
 
 /**
  * A running Winsock over Node's sockets, of a version.
@@ -86,3 +108,33 @@ export const layer: Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError> = mak
  */
 export const layerVersion = (version: number): Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError> =>
   make({ version })
+
+/**
+ * A running Winsock over Node's sockets that may use what Node itself does not offer.
+ *
+ * **When to use**
+ *
+ * Use to have datagrams marked, or a connection given a priority or a pace, as a QOS asks for it.
+ *
+ * **Details**
+ *
+ * With `systemCalls: "koffi"` the layer loads that package, once it is built. It has to be installed: building the layer
+ * fails with WSASYSNOTREADY where it is not. On systems other than Linux it is not loaded, and the capabilities stay
+ * what they are without it.
+ *
+ * **Example** (Marking what a datagram socket sends)
+ *
+ * ```ts import.meta.vitest
+ * import { Winsock } from "@effect-winsock/core"
+ * import { NodeWinsock } from "@effect-winsock/node"
+ * import { Effect } from "effect"
+ *
+ * const layer = NodeWinsock.layerWith({ systemCalls: "koffi" })
+ * const program = Winsock.socket({ family: "IPv4", type: "datagram" }).pipe(Effect.scoped, Effect.as("there"))
+ * await Effect.runPromise(program.pipe(Effect.provide(layer))) // => "there"
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerWith = (options: Options): Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError> => make(options)

@@ -5,6 +5,7 @@ import { Provider, SocketAddress } from "@effect-winsock/core"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as dgram from "node:dgram"
 import { failureOf, fromNode, hostOf } from "./native.ts"
+import * as Quality from "./quality.ts"
 
 type Address = SocketAddress.SocketAddress
 
@@ -45,10 +46,13 @@ const reportSent = (handle: DatagramHandle): void => handle.wasSent(null)
 
 export class DatagramHandle implements Provider.Handle {
   readonly kind: Provider.Kind
+  private readonly means: Quality.Means
   private readonly sink: Provider.Sink
   socket: Owned | undefined = undefined
   private options: Provider.BindOptions = { reuse: false, v6Only: true }
   private broadcast = false
+  /** What the socket was told to do, and each that takes its place is. */
+  private quality: Provider.Quality | undefined = undefined
   /** What the socket is bound to; its port is never 0. */
   private bound: NetAddress.InetAddress | undefined = undefined
   private address: Address | undefined = undefined
@@ -66,8 +70,9 @@ export class DatagramHandle implements Provider.Handle {
   private lastFrom: Address | undefined = undefined
   private readonly onSent = (error: Error | null): void => this.wasSent(error)
 
-  constructor(kind: Provider.Kind, sink: Provider.Sink) {
+  constructor(kind: Provider.Kind, means: Quality.Means, sink: Provider.Sink) {
     this.kind = kind
+    this.means = means
     this.sink = sink
   }
 
@@ -94,11 +99,19 @@ export class DatagramHandle implements Provider.Handle {
     return undefined
   }
 
-  setPeer(peer: Address | undefined, queue: "keep" | "discard"): Address | Provider.Failure {
+  setPeer(
+    peer: Address | undefined,
+    queue: "keep" | "discard",
+    quality?: Provider.Quality | undefined
+  ): Address | Provider.Failure {
+    if (Quality.isBeyond(quality, this.means)) return this.refuse("ENOTSUP", "connect")
     const socket = this.bindIfNeeded()
     if (Provider.isFailure(socket)) return socket
     if (peer?._tag === "UnixPathAddress") return this.refuse("EAFNOSUPPORT", "connect")
     const before = this.peer
+    const asked = this.quality
+    const refused = this.changeQuality(socket, quality)
+    if (refused !== undefined) return refused
     if (queue === "keep" && (peer === undefined ? before === undefined : isSame(before, peer))) return this.address!
     // The old socket tries it first: where it cannot, nothing has been lost.
     try {
@@ -106,6 +119,7 @@ export class DatagramHandle implements Provider.Handle {
       this.connectTo(socket, peer)
     } catch (error) {
       this.reconnect(socket)
+      this.changeQuality(socket, asked)
       return failureOf(error, { kind: this.kind, stage: "connect", local: this.bound, remote: peer })
     }
     this.peer = peer
@@ -118,7 +132,30 @@ export class DatagramHandle implements Provider.Handle {
   }
 
   setQuality(quality: Provider.Quality | undefined): Provider.Failure | undefined {
-    return this.closing || quality === undefined ? undefined : this.refuse("ENOTSUP", "connect")
+    if (this.closing) return undefined
+    if (Quality.isBeyond(quality, this.means)) return this.refuse("ENOTSUP", "option")
+    if (this.socket !== undefined) return this.changeQuality(this.socket, quality)
+    this.quality = quality
+    return undefined
+  }
+
+  private changeQuality(socket: Owned, quality: Provider.Quality | undefined): Provider.Failure | undefined {
+    if (quality === this.quality) return undefined
+    const failure = Quality.change(this.quality, quality, this.setterOf(socket))
+    if (failure === undefined) this.quality = quality
+    return failure
+  }
+
+  private setterOf(socket: Owned): Quality.Set {
+    const IPv6 = this.kind.family === "IPv6"
+    return (name, value) =>
+      Quality.setOn(
+        this.means,
+        Quality.datagramDescriptor(socket),
+        { IPv4: !IPv6 || !this.options.v6Only, IPv6 },
+        name,
+        value
+      )
   }
 
   reserved(): undefined {
@@ -295,6 +332,8 @@ export class DatagramHandle implements Provider.Handle {
     try {
       socket.bindSync({ address: host, port })
       if (this.broadcast) socket.setBroadcast(true)
+      const failure = Quality.change(undefined, this.quality, this.setterOf(socket))
+      if (failure !== undefined) throw failure.native
     } catch (error) {
       socket.close()
       throw error

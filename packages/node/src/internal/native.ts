@@ -49,8 +49,8 @@ export interface At {
   readonly remote?: Address | undefined
 }
 
-// Node's system errors have these; anything else that is thrown has none of them.
-const wordsOf = (error: unknown): WsaError.Native => {
+/** The words of an error. Node's system errors have these; anything else that is thrown has none of them. */
+export const nativeOf = (error: unknown): WsaError.Native => {
   if (typeof error !== "object" || error === null) return {}
   const { code, errno, syscall } = error as { code?: unknown; errno?: unknown; syscall?: unknown }
   return {
@@ -71,7 +71,7 @@ const hasNoSource = (kind: Provider.Kind, remote: Address | undefined): boolean 
 
 /** The failure for an error of Node. */
 export const failureOf = (error: unknown, { kind, local, remote, stage }: At): Provider.Failure => {
-  const native = wordsOf(error)
+  const native = nativeOf(error)
   return Provider.failure(
     WsaError.fromNative(native, {
       stage,

@@ -8,6 +8,7 @@ import { Provider, SocketAddress } from "@effect-winsock/core"
 import * as NetAddress from "effect/net/NetAddress"
 import * as net from "node:net"
 import { failureOf, fromNode, hostOf, stageOf } from "./native.ts"
+import * as Quality from "./quality.ts"
 
 type Address = SocketAddress.SocketAddress
 
@@ -163,6 +164,7 @@ const reset = (socket: net.Socket & { resetAndClosing?: boolean }, kind: Provide
 
 export class StreamHandle implements Provider.Handle {
   readonly kind: Provider.Kind
+  private readonly means: Quality.Means
   sink: Provider.Sink
   socket: Owned | undefined = undefined
   closing = false
@@ -197,9 +199,12 @@ export class StreamHandle implements Provider.Handle {
   private planned: Address | undefined = undefined
   /** The attempt that is made from a port nobody asked for by name. */
   private kept: Provider.ConnectPlan | undefined = undefined
+  /** What the socket was told to do. */
+  private quality: Provider.Quality | undefined = undefined
 
-  constructor(kind: Provider.Kind, sink: Provider.Sink) {
+  constructor(kind: Provider.Kind, means: Quality.Means, sink: Provider.Sink) {
     this.kind = kind
+    this.means = means
     this.sink = sink
   }
 
@@ -221,22 +226,35 @@ export class StreamHandle implements Provider.Handle {
   }
 
   connect(plan: Provider.ConnectPlan): Provider.Failure | Provider.Pending {
-    const { local, remote } = plan
+    const { local, quality, remote } = plan
     if (this.closing) return this.refuse("EBADF", "connect")
     if (this.socket !== undefined) return this.refuse(this.connecting ? "EALREADY" : "EISCONN", "connect")
     if (this.server !== undefined) return this.refuse("EISCONN", "connect")
+    if (Quality.isBeyond(quality, this.means)) return this.refuse("ENOTSUP", "connect")
+    const asks = Quality.asks(quality)
+    let named: net.BoundSocket | undefined
     let bound: net.BoundSocket | undefined
     try {
       if (isMapped(remote)) this.v6Only = false
-      bound = local === undefined && this.bound === undefined ? undefined : this.takeBound(local, plan.keepLocalPort)
+      named = this.takeNamed(plan)
+      // A socket that is marked from its first packet on needs a descriptor before it connects.
+      bound = named ?? (asks ? this.makeBound(SocketAddress.unspecified(this.kind.family), false) : undefined)
     } catch (error) {
-      const failure = failureOf(error, { kind: this.kind, stage: stageOf(error, "connect"), local, remote })
-      // The port was never asked for: an attempt from another one is better than none. `listen` is strict about it.
-      if (!plan.keepLocalPort || failure.code !== "WSAEADDRINUSE") return failure
+      return failureOf(error, { kind: this.kind, stage: stageOf(error, "connect"), local, remote })
     }
+    const descriptor = asks ? bound!.fd() : undefined
     const socket = new Connection(
       bound === undefined ? streamOptions : { ...streamOptions, handle: bound } as net.SocketConstructorOpts
     )
+    if (asks) {
+      const failure = Quality.change(undefined, quality, this.setterOf(socket, descriptor, remote))
+      if (failure !== undefined) {
+        socket.destroy()
+        this.rebind()
+        return failure
+      }
+    }
+    this.quality = quality
     socket.owner = this
     // Node would start to read by itself at 'connect'.
     socket.pause()
@@ -246,10 +264,10 @@ export class StreamHandle implements Provider.Handle {
     this.issued = false
     this.remote = remote
     this.planned = local
-    this.kept = plan.keepLocalPort && bound !== undefined ? plan : undefined
+    this.kept = plan.keepLocalPort && named !== undefined ? plan : undefined
     this.stale = false
     this.name = undefined
-    this.address = bound === undefined ? undefined : local ?? this.explicit
+    this.address = named === undefined ? undefined : local ?? this.explicit
     try {
       if (remote._tag === "UnixPathAddress") socket.connect({ path: remote.path })
       else socket.connect({ host: hostOf(remote), port: remote.port })
@@ -396,7 +414,29 @@ export class StreamHandle implements Provider.Handle {
   }
 
   setQuality(quality: Provider.Quality | undefined): Provider.Failure | undefined {
-    return this.closing || quality === undefined ? undefined : this.refuse("ENOTSUP", "connect")
+    const { remote, socket } = this
+    if (this.closing) return undefined
+    if (Quality.isBeyond(quality, this.means)) return this.refuse("ENOTSUP", "option")
+    if (socket === undefined || this.connecting) {
+      return quality === undefined ? undefined : this.refuse("ENOTCONN", "option")
+    }
+    // A broken one sends nothing any more, and its descriptor may be somebody else's.
+    if (socket.destroyed) return undefined
+    const failure = Quality.change(
+      this.quality,
+      quality,
+      this.setterOf(socket, Quality.streamDescriptor(socket), remote!)
+    )
+    if (failure === undefined) this.quality = quality
+    return failure
+  }
+
+  /** Node's own call does for the code point, except towards the IPv4 peers of an IPv6 socket: it marks IPv6 only. */
+  private setterOf(socket: net.Socket, descriptor: number | undefined, remote: Address): Quality.Set {
+    return (name, value) => {
+      if (name === "dscp" && !isMapped(remote)) socket.setTypeOfService((value ?? 0) << 2)
+      else Quality.setOn(this.means, descriptor, { IPv4: true, IPv6: false }, name, value)
+    }
   }
 
   reserved(): undefined {
@@ -452,7 +492,7 @@ export class StreamHandle implements Provider.Handle {
   accept(request: Request, sink: Provider.Sink): StreamHandle {
     const { local, remote } = request
     const socket = intoShared(request.socket)
-    const handle = new StreamHandle(this.kind, sink)
+    const handle = new StreamHandle(this.kind, this.means, sink)
     handle.address = local
     handle.remote = remote
     handle.v6Only = this.v6Only
@@ -610,6 +650,18 @@ export class StreamHandle implements Provider.Handle {
       this.bound = this.makeBound(this.explicit, false)
     } catch {
       // The next connect or listen tries again, and tells.
+    }
+  }
+
+  /** The binding that an attempt is to be made from; `undefined` leaves it to connect(2). */
+  private takeNamed({ keepLocalPort, local }: Provider.ConnectPlan): net.BoundSocket | undefined {
+    if (local === undefined && this.bound === undefined) return undefined
+    try {
+      return this.takeBound(local, keepLocalPort)
+    } catch (error) {
+      // The port was never asked for: an attempt from another one is better than none. `listen` is strict about it.
+      if (keepLocalPort && (error as { readonly code?: string }).code === "EADDRINUSE") return undefined
+      throw error
     }
   }
 
