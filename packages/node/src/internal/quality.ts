@@ -22,19 +22,15 @@ export type Set = (name: Name, value: number | undefined) => void
 // The priority comes after the code point, which sets one by itself (ip(7), IP_TOS).
 const names: ReadonlyArray<Name> = ["dscp", "priority", "pacingRate"]
 
-/** Code point 0 is what is sent by itself, so that asking for it asks for nothing. */
-const valueOf = (quality: Provider.Quality | undefined, name: Name): number | undefined =>
-  quality?.[name] === 0 && name === "dscp" ? undefined : quality?.[name]
-
 /** Whether there is anything to be set. */
 export const asks = (quality: Provider.Quality | undefined): boolean =>
-  quality !== undefined && names.some((name) => valueOf(quality, name) !== undefined)
+  quality !== undefined && names.some((name) => quality[name] !== undefined)
 
 /** Whether more is asked for than can be done for this kind of socket. */
 export const isBeyond = (quality: Provider.Quality | undefined, { capabilities }: Means): boolean =>
   quality !== undefined && (
     quality.reserve !== undefined || quality.reserveGroup !== undefined ||
-    (valueOf(quality, "dscp") !== undefined && !capabilities.marking) ||
+    (quality.dscp !== undefined && !capabilities.marking) ||
     (quality.priority !== undefined && !capabilities.priority) ||
     (quality.pacingRate !== undefined && !capabilities.pacing)
   )
@@ -45,17 +41,17 @@ export const change = (
   after: Provider.Quality | undefined,
   set: Set
 ): Provider.Failure | undefined => {
-  const remarks = valueOf(before, "dscp") !== valueOf(after, "dscp")
+  const remarks = before?.dscp !== after?.dscp
   const changed = names.filter((name) =>
-    valueOf(before, name) !== valueOf(after, name) || (remarks && name === "priority" && after?.priority !== undefined)
+    before?.[name] !== after?.[name] || (remarks && name === "priority" && after?.priority !== undefined)
   )
   try {
-    for (const name of changed) set(name, valueOf(after, name))
+    for (const name of changed) set(name, after?.[name])
     return undefined
   } catch (error) {
     for (const name of changed) {
       try {
-        set(name, valueOf(before, name))
+        set(name, before?.[name])
       } catch {
         // It is the one that could not be set, and has not been.
       }
