@@ -82,14 +82,14 @@ export const make: Effect.Effect<Capture, never, Scope.Scope> = Effect.gen(funct
         }
       })
       let left = Buffer.alloc(0)
-      let begun = false
+      // The head of the file comes before the packets.
+      let skip = 24
       child.stdout.on("data", (chunk: Buffer) => {
         left = Buffer.concat([left, chunk])
-        if (!begun && left.length >= 24) {
-          begun = true
-          left = left.subarray(24)
-        }
-        while (begun && left.length >= 16 && left.length >= 16 + left.readUInt32LE(8)) {
+        if (left.length < skip) return
+        left = left.subarray(skip)
+        skip = 0
+        while (left.length >= 16 && left.length >= 16 + left.readUInt32LE(8)) {
           const length = left.readUInt32LE(8)
           const packet = parse(left.subarray(16, 16 + length))
           left = left.subarray(16 + length)

@@ -265,6 +265,28 @@ const addresses = families.flatMap((family) => [
   )
 ])
 
+const portRange = "/proc/sys/net/ipv4/ip_local_port_range"
+
+const ports = bare(
+  "E14: a marked attempt needs a port that is free of all peers: WSAENOBUFS where none is left",
+  Effect.gen(function*() {
+    const [first, second] = [yield* listener("IPv4"), yield* listener("IPv4")]
+    yield* Effect.acquireRelease(
+      Effect.sync(() => {
+        const before = fs.readFileSync(portRange, "utf8")
+        fs.writeFileSync(portRange, "30000 30001")
+        return before
+      }),
+      (before) => Effect.sync(() => fs.writeFileSync(portRange, before))
+    )
+    const tcp = { family: "IPv4", type: "stream" } as const
+    for (const to of [first, second]) yield* connected(to, yield* Winsock.socket(tcp), qosOf("guaranteed"))
+    const s = yield* Winsock.socket(tcp)
+    const error = yield* Effect.flip(Winsock.WSAConnect(s, first.local, { sqos: qosOf("guaranteed") }))
+    assert.strictEqual(error._tag, "WSAENOBUFS")
+  })
+)
+
 // --- IPv4 peers of IPv6 sockets --------------------------------------------------------------------------------------
 
 const mappedPeer = (port: number): SocketAddress.Input => `[::ffff:127.0.0.1]:${port}` as SocketAddress.Input
@@ -338,7 +360,7 @@ const receiver = (family: Family) =>
     return { s, local, port: portOf(local)! }
   })
 
-const datagrams = families.flatMap((family) => [
+const unmarkedDatagrams = families.map((family) =>
   bare(
     `E16: ${family}: without koffi no datagram is marked: WSAEOPNOTSUPP`,
     Effect.gen(function*() {
@@ -351,8 +373,11 @@ const datagrams = families.flatMap((family) => [
       yield* Winsock.recv(to.s)
       assert.deepStrictEqual((yield* sent).map(({ tos }) => tos), [0])
     })
-  ),
-  ...tables.flatMap((table) =>
+  )
+)
+
+const datagrams = families.flatMap((family) =>
+  tables.flatMap((table) =>
     services.map((name) =>
       lent(
         `R16: ${family}, ${table.name}: a datagram of a ${name} flow has code point ${table.dscp[name]}`,
@@ -369,7 +394,10 @@ const datagrams = families.flatMap((family) => [
         }).pipe(Effect.provide(Qos.layerMarking(table)))
       )
     )
-  ),
+  )
+)
+
+const remarkedDatagrams = families.map((family) =>
   lent(
     `R09, A16: ${family}: a datagram socket is marked anew with its peer and by SIO_SET_QOS, and dissolving un-marks it`,
     Effect.gen(function*() {
@@ -400,7 +428,7 @@ const datagrams = families.flatMap((family) => [
       yield* says(first, 0)
     })
   )
-])
+)
 
 const mappedDatagrams = lent(
   "R16: with koffi an IPv6 datagram socket marks what goes to IPv4 peers and to IPv6 ones",
@@ -661,8 +689,11 @@ export const scenes: ReadonlyArray<Scene> = [
   ...accepted,
   ...untouched,
   ...addresses,
+  ports,
   ...mapped,
+  ...unmarkedDatagrams,
   ...datagrams,
+  ...remarkedDatagrams,
   mappedDatagrams,
   ...ofProvider
 ]
