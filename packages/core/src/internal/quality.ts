@@ -3,6 +3,7 @@
  *
  * Pure, as `socketState` is, which asks it for each connect and each SIO_SET_QOS that asks for anything.
  */
+import * as Result from "effect/Result"
 import type { Capabilities, Flows, Kind, Quality } from "../Provider.ts"
 import * as Qos from "../Qos.ts"
 
@@ -11,11 +12,11 @@ export interface Honoured {
   /** What the provider is asked for; `undefined` for nothing. */
   readonly quality: Quality | undefined
   /** What is enforced on the socket's own flow. */
-  readonly sending: ShapeSpec | undefined
-  readonly receiving: ShapeSpec | undefined
+  readonly sending: Qos.Shape | undefined
+  readonly receiving: Qos.Shape | undefined
   /** What is enforced on the flow of the group, which its sockets share. */
-  readonly groupSending: ShapeSpec | undefined
-  readonly groupReceiving: ShapeSpec | undefined
+  readonly groupSending: Qos.Shape | undefined
+  readonly groupReceiving: Qos.Shape | undefined
   /** What is done, as far as it is known before the provider has answered. */
   readonly applied: Qos.Applied
 }
@@ -34,19 +35,14 @@ export interface Asked {
   readonly creates: boolean
 }
 
-/** What is enforced on a flow. */
-export interface ShapeSpec {
-  /** Bytes a second. */
-  readonly tokenRate: number
-  readonly tokenBucketSize: number
-  /** Bytes a second; `undefined` without a limit. */
-  readonly peakBandwidth: number | undefined
-  readonly maxSduSize: number | undefined
-  readonly minimumPolicedSize: number
-  readonly mode: "shape" | "discard" | "borrow"
-}
-
 type Way = "sending" | "receiving"
+
+// What cannot be read was never accepted.
+const objectsOf = (qos: Qos.Qos | undefined): ReadonlyArray<Qos.QosObject> =>
+  Result.getOrElse(Qos.objects(qos?.providerSpecific), () => nothing)
+
+const hasObject = (qos: Qos.Qos | undefined, tag: Qos.QosObject["_tag"]): boolean =>
+  objectsOf(qos).some(({ _tag }) => _tag === tag)
 
 /** R17: a flow is ignored where the socket cannot go that way. */
 const has = (kind: Kind, way: Way): boolean => kind.direction !== (way === "sending" ? "receive" : "send")
@@ -77,6 +73,12 @@ const cannot = (way: Way, flow: Qos.FlowSpec | undefined, capabilities: Capabili
   }
 }
 
+const cannotMark = (qos: Qos.Qos | undefined, kind: Kind, { marking }: Capabilities): Unable | undefined =>
+  marking || flowOf(qos, "sending", kind) === undefined || !hasObject(qos, "DsClass") ? undefined : {
+    _tag: "Unable",
+    detail: "providerSpecific: this provider cannot mark, which a DsClass asks for; leave it out"
+  }
+
 const signalled = (flow: Qos.FlowSpec | undefined): Qos.FlowSpec | undefined =>
   flow !== undefined && demands(flow) && flow.noQosSignaling !== true ? flow : undefined
 
@@ -91,7 +93,7 @@ const ignoredOf = (
   way: Way,
   kind: Kind,
   capabilities: Capabilities,
-  shaped: ShapeSpec | undefined
+  shaped: Qos.Shape | undefined
 ): ReadonlyArray<Qos.Ignored> => {
   const flow = qos?.[way]
   if (flow === undefined || flow.serviceType === "noTraffic") return nothing
@@ -118,6 +120,9 @@ const ignoredOf = (
   if (shaped === undefined && flow.tokenRate !== undefined) {
     ignored.push({ field: "tokenRate", why: "noTrafficControl asks that nothing be enforced" })
   }
+  if (shaped?.mode === "shape" && discards(qos)) {
+    ignored.push({ field: "providerSpecific", why: "a stream loses nothing: the excess waits" })
+  }
   if (shaped?.mode === "borrow") {
     ignored.push({ field: "providerSpecific", why: "the excess goes at once, with the mark of what conforms" })
   }
@@ -126,7 +131,10 @@ const ignoredOf = (
 
 const nothing: ReadonlyArray<never> = []
 
-const shapedFlow = (spec: ShapeSpec | undefined): Qos.ShapedFlow | undefined =>
+const discards = (qos: Qos.Qos | undefined): boolean =>
+  objectsOf(qos).some((object) => object._tag === "SdMode" && object.mode === "discard")
+
+const shapedFlow = (spec: Qos.Shape | undefined): Qos.ShapedFlow | undefined =>
   spec === undefined ? undefined : {
     tokenRate: spec.tokenRate,
     tokenBucketSize: spec.tokenBucketSize,
@@ -134,31 +142,20 @@ const shapedFlow = (spec: ShapeSpec | undefined): Qos.ShapedFlow | undefined =>
     mode: spec.mode
   }
 
-/** Where no bucket is stated: as much as goes in a hundredth of a second, and a packet at least. */
-const bucketOf = ({ maxSduSize = 1500, tokenBucketSize, tokenRate = 0 }: Qos.FlowSpec): number =>
-  tokenBucketSize ?? Math.max(maxSduSize, Math.ceil(tokenRate / 100))
-
-const specOf = (flow: Qos.FlowSpec): ShapeSpec | undefined =>
-  flow.tokenRate === undefined || flow.noTrafficControl === true || flow.serviceType === "noTraffic" ? undefined : {
-    tokenRate: flow.tokenRate,
-    tokenBucketSize: bucketOf(flow),
-    peakBandwidth: flow.peakBandwidth === "infinite" ? undefined : flow.peakBandwidth,
-    maxSduSize: flow.maxSduSize,
-    minimumPolicedSize: flow.minimumPolicedSize ?? 0,
-    mode: "shape"
-  }
-
-const shapeOf = (qos: Qos.Qos | undefined, way: Way, kind: Kind): ShapeSpec | undefined => {
+/** A stream loses nothing: what a datagram flow would drop waits. */
+const shapeOf = (qos: Qos.Qos | undefined, way: Way, kind: Kind): Qos.Shape | undefined => {
   const flow = flowOf(qos, way, kind)
-  return flow === undefined ? undefined : specOf(flow)
-}
-
-const markOf = (flow: Qos.FlowSpec, table: Qos.MarkingTable): number | undefined => {
-  const dscp = table.dscp[flow.serviceType]
-  return dscp === 0 ? undefined : dscp
+  const shape = flow === undefined ? undefined : Qos.shapeOf(flow, objectsOf(qos))
+  return shape?.mode === "discard" && kind.type === "stream" ? { ...shape, mode: "shape" } : shape
 }
 
 const priorities: Partial<Record<Qos.ServiceType, number>> = { controlledLoad: 4, guaranteed: 5, networkControl: 6 }
+
+/** Of the seven levels of a machine the last one is for who runs it. */
+const priorityOf = (qos: Qos.Qos, { serviceType }: Qos.FlowSpec): number | undefined => {
+  const stated = objectsOf(qos).find((object) => object._tag === "TrafficClass")
+  return stated === undefined ? priorities[serviceType] : Math.min(stated.trafficClass, 6)
+}
 
 /** What the provider can do of a mark, a priority and a pace; the mark is the only one that has to be done. */
 const qualityOf = (
@@ -167,12 +164,13 @@ const qualityOf = (
   capabilities: Capabilities,
   table: Qos.MarkingTable
 ): Quality | undefined => {
-  const marks = flowOf(own, "sending", kind) ?? flowOf(group, "sending", kind)
-  const dscp = marks === undefined || marks.noTrafficControl === true ? undefined : markOf(marks, table)
-  const priority = capabilities.priority && marks !== undefined && marks.noTrafficControl !== true
-    ? priorities[marks.serviceType]
-    : undefined
-  const peak = marks === undefined || marks.noTrafficControl === true ? undefined : marks.peakBandwidth
+  // The group's where the socket has no flow of its own.
+  const qos = flowOf(own, "sending", kind) === undefined ? group : own
+  const flow = flowOf(qos, "sending", kind)
+  const marks = flow === undefined || flow.noTrafficControl === true ? undefined : flow
+  const dscp = marks === undefined ? undefined : Qos.markOf(qos!, table)
+  const priority = capabilities.priority && marks !== undefined ? priorityOf(qos!, marks) : undefined
+  const peak = marks?.peakBandwidth
   const pacingRate = capabilities.pacing && typeof peak === "number" ? peak : undefined
   const reserve = capabilities.reservesQos ? flowsOf(own, kind) : undefined
   const reserveGroup = capabilities.reservesQos && creates ? flowsOf(group, kind) : undefined
@@ -188,8 +186,8 @@ const appliedFlow = (
   way: Way,
   kind: Kind,
   capabilities: Capabilities,
-  shaped: ShapeSpec | undefined,
-  groupShaped: ShapeSpec | undefined,
+  shaped: Qos.Shape | undefined,
+  groupShaped: Qos.Shape | undefined,
   marked: number | undefined
 ): Qos.AppliedFlow => ({
   asked: asked.own?.[way] ?? asked.group?.[way],
@@ -218,7 +216,8 @@ export const honour = (
   const { creates, group, own } = asked
   if (asksNothing(own) && asksNothing(group)) return undefined
   for (const qos of creates ? [own, group] : [own]) {
-    const unable = cannot("sending", flowOf(qos, "sending", kind), capabilities) ??
+    const unable = cannotMark(qos, kind, capabilities) ??
+      cannot("sending", flowOf(qos, "sending", kind), capabilities) ??
       cannot("receiving", flowOf(qos, "receiving", kind), capabilities)
     if (unable !== undefined) return unable
   }
@@ -227,7 +226,7 @@ export const honour = (
   const receiving = shapeOf(own, "receiving", kind)
   const groupSending = shapeOf(group, "sending", kind)
   const groupReceiving = shapeOf(group, "receiving", kind)
-  const flow = (way: Way, shaped: ShapeSpec | undefined, group: ShapeSpec | undefined): Qos.AppliedFlow =>
+  const flow = (way: Way, shaped: Qos.Shape | undefined, group: Qos.Shape | undefined): Qos.AppliedFlow =>
     appliedFlow(asked, way, kind, capabilities, shaped, group, way === "sending" ? quality?.dscp : undefined)
   return {
     quality,

@@ -1,5 +1,6 @@
 import { type Provider, Qos } from "@effect-winsock/core"
 import { assert, describe, it } from "@effect/vitest"
+import { Result } from "effect"
 import * as Quality from "../../src/internal/quality.ts"
 import * as m from "../utils/machines.ts"
 
@@ -175,5 +176,29 @@ describe("quality", () => {
     assert.deepStrictEqual(Quality.unavailable({ sending: guaranteed }), {
       sending: { ...guaranteed, serviceType: "networkUnavailable" }
     })
+  })
+
+  it("R18: a DsClass marks in place of the table, and obliges the provider to mark", () => {
+    const objects = (...list: ReadonlyArray<Qos.QosObject>) => Result.getOrThrow(Qos.encodeObjects(list))
+    const qos: Qos.Qos = {
+      sending: { serviceType: "bestEffort" },
+      providerSpecific: objects({ _tag: "DsClass", dsField: Qos.dscp.AF41 })
+    }
+    assert.strictEqual(honoured(qos, live).quality?.dscp, Qos.dscp.AF41)
+    assert.match(unable(qos, m.plain), /^providerSpecific: .*DsClass/)
+    const unsent: Qos.Qos = { receiving: { serviceType: "bestEffort" }, providerSpecific: qos.providerSpecific! }
+    assert.isUndefined(honoured(unsent, m.plain).quality)
+    const urgent: Qos.Qos = { ...qos, providerSpecific: objects({ _tag: "TrafficClass", trafficClass: 7 }) }
+    assert.strictEqual(honoured(urgent, full).quality?.priority, 6)
+    assert.isUndefined(honoured(urgent, live).quality)
+  })
+
+  it("R18: a mode of the excess is kept by datagrams, and a stream that may lose nothing waits instead", () => {
+    const providerSpecific = Result.getOrThrow(Qos.encodeObjects([{ _tag: "SdMode", mode: "discard" }]))
+    const qos: Qos.Qos = { sending: guaranteed, providerSpecific }
+    assert.strictEqual(honoured(qos, live, { kind: { ...both, type: "datagram" } }).sending?.mode, "discard")
+    const { applied, sending } = honoured(qos, live)
+    assert.strictEqual(sending?.mode, "shape")
+    assert.include(applied.sending.ignored.map(({ field }) => field), "providerSpecific")
   })
 })
