@@ -283,12 +283,13 @@ describe("ProxyPeers", () => {
     (file) =>
       Effect.gen(function*() {
         const { address, listener } = yield* listening("IPv4", "127.0.0.1:0")
-        const front = yield* freePort("127.0.0.1")
+        // A check that expects an answer: one that only connects is reset at once, mostly before anyone can accept it.
         yield* haproxy(
           file,
-          () =>
-            `listen all\n  mode tcp\n  bind 127.0.0.1:${front}\n  server ours ${address} ` +
-            `send-proxy-v2 proxy-v2-options crc32c check inter 100ms check-send-proxy`
+          (directory) =>
+            `listen all\n  mode tcp\n  bind unix@${directory}/front.sock\n` +
+            `  option tcp-check\n  tcp-check connect default\n  tcp-check expect string alive\n` +
+            `  server ours ${address} send-proxy-v2 proxy-v2-options crc32c check check-send-proxy`
         )
         const { header } = yield* accepted(listener)
         assert.deepStrictEqual(header, { command: "LOCAL" })
