@@ -73,16 +73,20 @@ const checkContents = ({ dir, manifest, name }) => {
 
 /** Installs the tarballs and what they, or the program, expect to find beside them. */
 const install = (packed, code) => {
+  const [, catalogs] = readFileSync(path.join(root, "pnpm-workspace.yaml"), "utf8").split(/^catalog:$/m)
   const catalog = Object.fromEntries(
     Array.from(
-      readFileSync(path.join(root, "pnpm-workspace.yaml"), "utf8").matchAll(/^ {2}"?([@\w/-]+)"?: (\S+)$/gm),
+      catalogs.matchAll(/^ {2}"?([@\w/-]+)"?: (\S+)$/gm),
       ([, name, version]) => [name, version]
     )
   )
   const dependencies = { "@types/node": catalog["@types/node"], effect: catalog.effect }
   for (const { manifest } of packed) {
     for (const [name, range] of Object.entries(manifest.peerDependencies ?? {})) {
-      dependencies[name] ??= catalog[name] ?? range
+      // What is loaded only when it is asked for is left out: everything below has to work without it. What the tests
+      // of others need is in the catalog, as theirs.
+      const optional = manifest.peerDependenciesMeta?.[name]?.optional === true && !(name in catalog)
+      if (!optional) dependencies[name] ??= catalog[name] ?? range
     }
   }
   for (const [, name] of code.matchAll(/from "((?:@[^/"]+\/)?[^/"]+)/g)) {
