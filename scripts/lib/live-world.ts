@@ -332,7 +332,7 @@ export const layer = (): Layer.Layer<Winsock.Winsock | World.World, WsaError.WSA
         fewDescriptors,
         beyondBacklog: World.notHere("Node accepts before anyone asks"),
         reserving: World.notHere("no network that this machine has reserves anything"),
-        carrying: World.notHere("comes with the QOS in the exchange"),
+        carrying: Effect.succeed(World.exchanging(NodeWinsock.layer)),
         exchanging: Effect.succeed(World.exchanging(NodeWinsock.layer))
       })
     })

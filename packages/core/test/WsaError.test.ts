@@ -521,7 +521,9 @@ describe("WsaError", () => {
         "WSAEINPROGRESS",
         "WSANOTINITIALISED",
         "WSAEWOULDBLOCK",
-        "WSAEINVAL"
+        "WSAEINVAL",
+        // What a peer said in the exchange of connect data.
+        "WSAEPROTONOSUPPORT"
       ])
       const said = WsaError.nativeCodes("connect")
       for (const code of WsaError.callErrors.connect) {

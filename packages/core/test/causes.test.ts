@@ -48,6 +48,9 @@ const waiting = new Set<WsaError.Call>([
 const shell: ReadonlyArray<readonly [call: WsaError.Call, code: WsaError.Code, cause: string]> = [
   ["connect", "WSAEWOULDBLOCK", "R23: a non-blocking attempt was issued"],
   ["WSAConnect", "WSAEWOULDBLOCK", "R23: a non-blocking attempt was issued"],
+  ["connect", "WSAEPROTONOSUPPORT", "E17: a peer that does not speak the connect-data exchange"],
+  ["WSAConnectByList", "WSAEPROTONOSUPPORT", "E17: a peer that does not speak the connect-data exchange"],
+  ["connectResult", "WSAEPROTONOSUPPORT", "E17: a peer that does not speak the connect-data exchange"],
   ["WSAConnectByList", "WSAETIMEDOUT", "A22: the time-out of the list"],
   ["send", "WSAEFAULT", "E10: what is to be sent is no bytes"],
   ["recv", "WSAEFAULT", "E10: the length is no count of bytes"],
@@ -58,8 +61,7 @@ const shell: ReadonlyArray<readonly [call: WsaError.Call, code: WsaError.Code, c
 
 /** Codes whose cause comes with a row of the requirements that is not built yet. */
 const later: ReadonlyArray<readonly [call: WsaError.Call, code: WsaError.Code, cause: string]> = [
-  ["connectResult", "WSAEOPNOTSUPP", "comes with E16: a provider that reserves, and finds only later that it cannot"],
-  ["connectResult", "WSAEPROTONOSUPPORT", "comes with E17: a peer that does not speak the connect-data exchange"]
+  ["connectResult", "WSAEOPNOTSUPP", "comes with E16: a provider that reserves, and finds only later that it cannot"]
 ]
 
 const decided = new Map<WsaError.Call, ReadonlySet<m.Tag>>([

@@ -146,6 +146,8 @@ export class Caller implements User, Provider.Incoming {
     this.gather = undefined
     this.called = called
     this.callerData = called.callerData
+    this.sqos = called.sqos
+    this.gqos = called.gqos
     this.remote = called.source ?? this.remote
     this.state = "waiting"
     const kept = this.line.keep(bytes.subarray(gathered.used))

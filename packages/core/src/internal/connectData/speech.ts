@@ -1,7 +1,9 @@
 /**
  * What a carrier says and expects: the header that goes ahead of a connection, and what is read of one that comes.
  */
+import * as Result from "effect/Result"
 import * as Provider from "../../Provider.ts"
+import * as Qos from "../../Qos.ts"
 import type * as SocketAddress from "../../SocketAddress.ts"
 import type { Decoded } from "../decoded.ts"
 import * as Frames from "../exchangeFrames.ts"
@@ -43,6 +45,7 @@ export const headerOf = (
 ): Uint8Array | Provider.Failure => {
   const tlvs = Header.tlvsOf(settings.entries)
   const call = callOf(settings, plan)
+  if (call !== undefined && Provider.isFailure(call)) return call
   const header: Header.ProxyHeader = {
     command: "PROXY",
     endpoints: source === undefined ? undefined : { transport: "stream", source, destination: plan.remote },
@@ -53,15 +56,28 @@ export const headerOf = (
 }
 
 /** The caller's part. One that is not replied to need not be there. */
-const callOf = (settings: Settings, plan: Provider.ConnectPlan): Uint8Array | undefined =>
-  settings.replies || plan.callerData !== undefined
-    ? Frames.encodeCall({
-      callerData: plan.callerData,
-      socketQos: undefined,
-      groupQos: undefined,
-      calleeCapacity: settings.replies ? capacityOf(settings, plan) : undefined
-    })
-    : undefined
+const callOf = (settings: Settings, plan: Provider.ConnectPlan): Uint8Array | Provider.Failure | undefined => {
+  const { callerData, gqos, sqos } = plan
+  const calleeCapacity = settings.replies ? capacityOf(settings, plan) : undefined
+  if ((callerData ?? sqos ?? gqos ?? calleeCapacity) === undefined) return undefined
+  const [socketQos, groupQos] = [encodeQos(sqos), encodeQos(gqos)]
+  if (Provider.isFailure(socketQos)) return socketQos
+  if (Provider.isFailure(groupQos)) return groupQos
+  if ((socketQos?.length ?? 0) + (groupQos?.length ?? 0) > roomBeside) return Provider.failure("WSAENOBUFS")
+  return Frames.encodeCall({ callerData, socketQos, groupQos, calleeCapacity })
+}
+
+const encodeQos = (qos: Qos.Qos | undefined): Uint8Array | Provider.Failure | undefined => {
+  if (qos === undefined) return undefined
+  const encoded = Qos.encode(qos)
+  return Result.isSuccess(encoded) ? encoded.success : Provider.failure(encoded.failure._tag)
+}
+
+const decodeQos = (bytes: Uint8Array | undefined): Qos.Qos | undefined | "wrong" => {
+  if (bytes === undefined) return undefined
+  const decoded = Qos.decode(bytes)
+  return Result.isSuccess(decoded) ? decoded.success : "wrong"
+}
 
 /** How much callee data is taken. */
 export const capacityOf = ({ calleeDataMax }: Settings, { calleeCapacity }: Provider.ConnectPlan): number =>
@@ -72,11 +88,19 @@ export interface Called {
   /** The true caller, where the header tells of one. */
   readonly source: SocketAddress.SocketAddress | undefined
   readonly callerData: Uint8Array
+  readonly sqos: Qos.Qos | undefined
+  readonly gqos: Qos.Qos | undefined
   readonly calleeCapacity: number
 }
 
 const noBytes = new Uint8Array(0)
-const nobody: Called = { source: undefined, callerData: noBytes, calleeCapacity: 0 }
+const nobody: Called = {
+  source: undefined,
+  callerData: noBytes,
+  sqos: undefined,
+  gqos: undefined,
+  calleeCapacity: 0
+}
 
 /** Reads a header that was decoded; `undefined` where it is not one that a caller of ours may send. */
 export const calledOf = (settings: Settings, header: Header.ProxyHeader): Called | undefined => {
@@ -92,7 +116,9 @@ export const calledOf = (settings: Settings, header: Header.ProxyHeader): Called
   if ((calleeCapacity !== undefined) !== settings.replies) return undefined
   // What an end of our own says of itself, the transport knows better.
   const source = settings.replies ? undefined : header.endpoints?.source
-  return { source, callerData, calleeCapacity: calleeCapacity ?? 0 }
+  const [sqos, gqos] = [decodeQos(call.value.socketQos), decodeQos(call.value.groupQos)]
+  if (sqos === "wrong" || gqos === "wrong") return undefined
+  return { source, callerData, sqos, gqos, calleeCapacity: calleeCapacity ?? 0 }
 }
 
 /** The reply that accepts, with as much callee data as the caller takes. */
