@@ -1,4 +1,4 @@
-import { type SocketAddress, UserData, Winsock } from "@effect-winsock/core"
+import { Qos, type SocketAddress, UserData, Winsock } from "@effect-winsock/core"
 import { Memory, Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Layer, Option, Schema, SchemaTransformation, type Scope } from "effect"
@@ -384,17 +384,17 @@ describe.each(worlds)("an exchange %s", (_, run) => {
       room
     ))
 
-  it("R12: ambient caller data reaches the target alone, whatever the layers around connect to meanwhile", () =>
+  it("R12, R19: ambient user data and QOS reach the target alone, whatever the layers around connect to meanwhile", () =>
     run(
       Effect.gen(function*() {
-        const seen: Record<string, Array<string>> = { resolver: [], proxy: [], target: [] }
+        const seen: Record<string, Array<unknown>> = { resolver: [], proxy: [], target: [] }
         /** Serves what connects, one after the other, and notes what it was sent along. */
         const serving = (name: string, answer: (asked: string) => string) =>
           Effect.gen(function*() {
             const { at, listener } = yield* listening
             yield* begin(Effect.forever(Effect.scoped(Effect.gen(function*() {
-              const { socket } = yield* Winsock.WSAAccept(listener, ({ callerData }) => {
-                seen[name]!.push(textOf(callerData))
+              const { socket } = yield* Winsock.WSAAccept(listener, ({ callerData, sqos }) => {
+                seen[name]!.push([textOf(callerData), sqos?.sending?.tokenRate])
                 return Hello.accept({ session: 1 })
               })
               const asked = textOf(yield* Winsock.recv(socket))
@@ -457,10 +457,23 @@ describe.each(worlds)("an exchange %s", (_, run) => {
           return yield* Hello.callee(connected)
         })
         assert.deepStrictEqual(
-          yield* Effect.provide(program, Layer.mergeAll(resolver, proxies, Hello.layer({ tenant: "acme" }))),
+          yield* Effect.provide(
+            program,
+            Layer.mergeAll(
+              resolver,
+              proxies,
+              Hello.layer({ tenant: "acme" }),
+              Qos.layer({ sending: { serviceType: "bestEffort", tokenRate: 1_000_000 } })
+            )
+          ),
           { session: 1 }
         )
-        assert.deepStrictEqual(seen, { resolver: [""], proxy: ["", ""], target: [`{"tenant":"acme"}`] })
+        const none = ["", undefined]
+        assert.deepStrictEqual(seen, {
+          resolver: [none],
+          proxy: [none, none],
+          target: [[`{"tenant":"acme"}`, 1_000_000]]
+        })
       }),
       room
     ))
