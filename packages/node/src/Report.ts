@@ -9,7 +9,7 @@
  *
  * @since 0.1.0
  */
-import { WsaError } from "@effect-winsock/core"
+import { Qos, WsaError } from "@effect-winsock/core"
 import * as Schema from "effect/Schema"
 
 const Milliseconds = Schema.Finite.check(Schema.isGreaterThanOrEqualTo(0))
@@ -152,6 +152,92 @@ export class Exchange extends Schema.Class<Exchange>("@effect-winsock/node/Repor
 }) {}
 
 /**
+ * Data that came with a connect or with its acceptance.
+ *
+ * **Details**
+ *
+ * `bytes` counts all of it; `hex` has the first 4096 bytes, and `text` the same ones as UTF-8.
+ *
+ * **Example** (Reading what was passed back)
+ *
+ * ```ts import.meta.vitest
+ * import { Report } from "@effect-winsock/node"
+ *
+ * new Report.UserData({ bytes: 2, text: "ok", hex: "6f6b" }).text // => "ok"
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class UserData extends Schema.Class<UserData>("@effect-winsock/node/Report/UserData")({
+  bytes: Schema.Natural,
+  text: Schema.String,
+  hex: Schema.String
+}) {}
+
+const Shaped = Schema.Struct({
+  tokenRate: Schema.Finite,
+  tokenBucketSize: Schema.Finite,
+  peakBandwidth: Schema.optionalKey(Schema.Finite),
+  mode: Schema.Literals(["shape", "discard", "borrow"])
+})
+
+/**
+ * What was done of a quality of service in one direction.
+ *
+ * **Details**
+ *
+ * `marked` is the DSCP of what is sent. `shaped` says what is kept to: bytes a second, bytes at once after a pause, and
+ * what happens to what is beyond; `groupShaped` the same of what the sockets of a group share. `reserved` has bytes a second and microseconds. `ignored` says what was not done, and
+ * why.
+ *
+ * **Example** (Reading a code point)
+ *
+ * ```ts import.meta.vitest
+ * import { Report } from "@effect-winsock/node"
+ *
+ * new Report.Flow({ asked: { serviceType: "guaranteed" }, marked: 40, ignored: [] }).marked // => 40
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Flow extends Schema.Class<Flow>("@effect-winsock/node/Report/Flow")({
+  asked: Schema.optionalKey(Qos.FlowSpec),
+  marked: Schema.optionalKey(Schema.Int),
+  shaped: Schema.optionalKey(Shaped),
+  groupShaped: Schema.optionalKey(Shaped),
+  reserved: Schema.optionalKey(Schema.Struct({ rate: Schema.Finite, delay: Schema.Finite })),
+  ignored: Schema.Array(Schema.Struct({ field: Schema.String, why: Schema.String }))
+}) {}
+
+/**
+ * What was done of a quality of service, to the peer and from it.
+ *
+ * **Example** (Reading what was not done)
+ *
+ * ```ts import.meta.vitest
+ * import { Report } from "@effect-winsock/node"
+ *
+ * const applied = new Report.Applied({
+ *   sending: new Report.Flow({
+ *     asked: { serviceType: "bestEffort", latency: 1000 },
+ *     ignored: [{ field: "latency", why: "best effort bounds no delay" }]
+ *   }),
+ *   receiving: new Report.Flow({ ignored: [] })
+ * })
+ * applied.sending.ignored[0]?.field // => "latency"
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Applied extends Schema.Class<Applied>("@effect-winsock/node/Report/Applied")({
+  sending: Flow,
+  receiving: Flow
+}) {}
+
+/**
  * The report of `winsock connect`.
  *
  * **Details**
@@ -166,7 +252,8 @@ export class Exchange extends Schema.Class<Exchange>("@effect-winsock/node/Repor
  * | `"unmet"` | what `--expect` asks for did not come | 3 |
  * | `"interrupted"` | Ctrl-C or SIGTERM ended it; what it has is what was known by then | 130 |
  *
- * `attempts` has all of them in their order. `local` and `remote` are the two ends of the connection that was made.
+ * `attempts` has all of them in their order. `local` and `remote` are the two ends of the connection that was made,
+ * `applied` what was done of `--qos` and `--dscp`, `calleeData` what the peer passed back while it was made.
  * `durationMs` is for everything, the lookup and the waiting between rounds included.
  *
  * **Example** (Reading a line of JSON)
@@ -198,6 +285,8 @@ export class ConnectReport extends Schema.TaggedClass<ConnectReport>("@effect-wi
     attempts: Schema.Array(Attempt),
     local: Schema.optionalKey(Schema.String),
     remote: Schema.optionalKey(Schema.String),
+    applied: Schema.optionalKey(Applied),
+    calleeData: Schema.optionalKey(UserData),
     exchange: Schema.optionalKey(Exchange),
     error: Schema.optionalKey(Failure),
     durationMs: Milliseconds
@@ -223,12 +312,19 @@ export class ListeningReport extends Schema.TaggedClass<ListeningReport>("@effec
   { protocol: Protocol, address: Schema.String }
 ) {}
 
+const Flows = Schema.Struct({
+  sending: Schema.optionalKey(Qos.FlowSpec),
+  receiving: Schema.optionalKey(Qos.FlowSpec)
+})
+
 /**
  * Somebody connected to `winsock listen`.
  *
  * **Details**
  *
- * `caller` counts from 1, and tells callers apart that have no name: those of a Unix-domain path.
+ * `caller` counts from 1, and tells callers apart that have no name: those of a Unix-domain path. `callerData`, `qos` and
+ * `groupQos` are what the caller sent along, where a carrier brought it; `applied` is what was done of `--qos` and
+ * `--dscp` for what goes to the caller.
  *
  * **Example** (Seeing who it was)
  *
@@ -243,7 +339,14 @@ export class ListeningReport extends Schema.TaggedClass<ListeningReport>("@effec
  */
 export class CallerReport extends Schema.TaggedClass<CallerReport>("@effect-winsock/node/Report/CallerReport")(
   "CallerReport",
-  { caller: Schema.Natural, remote: Schema.String }
+  {
+    caller: Schema.Natural,
+    remote: Schema.String,
+    callerData: Schema.optionalKey(UserData),
+    qos: Schema.optionalKey(Flows),
+    groupQos: Schema.optionalKey(Flows),
+    applied: Schema.optionalKey(Applied)
+  }
 ) {}
 
 /**

@@ -18,6 +18,7 @@ import * as Stdio from "effect/Stdio"
 import { createRequire } from "node:module"
 import * as net from "node:net"
 import { run } from "./internal/command.ts"
+import { Network } from "./internal/command/request.ts"
 import { warmUp } from "./internal/command/warmUp.ts"
 import * as NodeWinsock from "./NodeWinsock.ts"
 
@@ -32,11 +33,14 @@ const { version } = createRequire(import.meta.url)("../package.json") as { reado
 const environment = NodeChildProcessSpawner.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(NodeFileSystem.layer, NodePath.layer, NodeStdio.layer, NodeTerminal.layer))
 )
-const network = Layer.mergeAll(NodeWinsock.layer, Layer.provide(NodeAddressResolver.layer, NodeDns.layer))
+const network = Layer.mergeAll(
+  Layer.succeed(Network, NodeWinsock.layer),
+  Layer.provide(NodeAddressResolver.layer, NodeDns.layer)
+)
 
 Effect.gen(function*() {
   const words = yield* (yield* Stdio.Stdio).args
-  if (words[0] === "connect") yield* warmUp
+  if (words[0] === "connect") yield* warmUp.pipe(Effect.provide(NodeWinsock.layer), Effect.ignore)
   yield* run(words, version)
 }).pipe(
   Effect.provide(Layer.merge(environment, network)),

@@ -1,6 +1,5 @@
 import { SocketAddress, Winsock, WsaError } from "@effect-winsock/core"
 import { NodeWinsock, Report } from "@effect-winsock/node"
-import { Memory } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Queue, Result, Schedule, Schema, type Scope } from "effect"
 import { TestClock } from "effect/testing"
@@ -12,14 +11,18 @@ import path from "node:path"
 import * as Arguments from "../src/internal/command/arguments.ts"
 import * as Codes from "../src/internal/command/codes.ts"
 import { blackHole } from "./utils/blackHole.ts"
-import { command, commandIn, commandProcess, connectReport, type Ran, reports, spawned } from "./utils/command.ts"
+import {
+  command,
+  commandIn,
+  commandProcess,
+  connectReport,
+  inMemory,
+  type Ran,
+  reports,
+  spawned
+} from "./utils/command.ts"
 
 const property = { arbitrary: { runs: Number(process.env["WINSOCK_PROPERTY_RUNS"] ?? 200), seed: "command" } }
-
-const inMemory = <A, E>(
-  test: (memory: Memory.Control) => Effect.Effect<A, E, Winsock.Winsock | Scope.Scope>
-): Effect.Effect<A, unknown> =>
-  Memory.Memory.use(test).pipe(Effect.scoped, Effect.provide(Memory.layer({ localAddresses: ["127.0.0.2:0"] })))
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 

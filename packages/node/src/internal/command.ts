@@ -1,7 +1,7 @@
 /**
  * The `winsock` command: its words, and what it writes where. Results go to stdout, everything else to stderr.
  */
-import type { Winsock } from "@effect-winsock/core"
+import type { Qos } from "@effect-winsock/core"
 import * as Argument from "effect/cli/Argument"
 import * as CliConfig from "effect/cli/CliConfig"
 import * as CliError from "effect/cli/CliError"
@@ -13,6 +13,7 @@ import * as Console from "effect/Console"
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import type * as AddressResolver from "effect/net/AddressResolver"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -56,6 +57,48 @@ const argument = <A>(name: string, description: string, parse: Parse<A>) =>
 const flag = <A>(name: string, metavar: string, parse: Parse<A>) =>
   Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.mapEffect(parseWith("flag", name, parse)))
 
+const data = (name: string, description: string) =>
+  flag(name, "<DATA>", Arguments.data).pipe(
+    Flag.withDescription(description),
+    Flag.mapEffect((read) =>
+      read instanceof Uint8Array
+        ? Effect.succeed(read)
+        : FileSystem.FileSystem.use((files) => files.readFile(read.path)).pipe(
+          Effect.mapError(({ message }) =>
+            new CliError.InvalidValue({ option: name, value: `@${read.path}`, expected: message, kind: "flag" })
+          )
+        )
+    ),
+    Flag.optional
+  )
+
+/** What a connection is to have: of both commands. */
+const quality = {
+  qos: flag("qos", "<QOS>", Arguments.qos).pipe(
+    Flag.withDescription("Ask for this: SERVICE, SERVICE:RATE in bytes a second (k, M), or a template such as G711"),
+    Flag.optional
+  ),
+  dscp: flag("dscp", "<CLASS>", Arguments.dscp).pipe(
+    Flag.withDescription("Mark what is sent: EF, AF41, CS1 …, or a number from 0 to 63"),
+    Flag.optional
+  ),
+  proxyProtocol: Flag.Literals("proxy-protocol", ["exchange", "one-way"]).pipe(
+    Flag.withDescription("Data travels in a PROXY header: exchange waits for the peer's reply, one-way does not"),
+    Flag.optional
+  )
+}
+
+const carryingOf = (
+  { dscp, proxyProtocol, qos }: {
+    readonly qos: Option.Option<Qos.Qos>
+    readonly dscp: Option.Option<number>
+    readonly proxyProtocol: Option.Option<"exchange" | "one-way">
+  }
+): Request.Carrying => ({
+  proxyProtocol: Option.getOrUndefined(proxyProtocol),
+  qos: Arguments.marked(Option.getOrUndefined(qos), Option.getOrUndefined(dscp))
+})
+
 const flags = {
   bind: flag("bind", "<ADDRESS>", Arguments.local).pipe(
     Flag.withDescription("Connect from this address: 192.0.2.1, 192.0.2.1:4000, unix:/PATH"),
@@ -75,6 +118,11 @@ const flags = {
   ),
   expect: flag("expect", "<TEXT>", Arguments.bytes).pipe(
     Flag.withDescription("Wait until this has come, or end with 3"),
+    Flag.optional
+  ),
+  callerData: data("caller-data", "Send this along with the connect: as --send, or hex:HH…, or @FILE"),
+  calleeCapacity: flag("callee-capacity", "<BYTES>", Arguments.capacity).pipe(
+    Flag.withDescription("Take so much of what the peer passes back; 4096 with --proxy-protocol exchange, 0 without"),
     Flag.optional
   ),
   json: Flag.Boolean("json").pipe(Flag.withDescription("Write reports as lines of JSON"), Flag.withDefault(false))
@@ -112,27 +160,35 @@ const connect = Command.make(
   "connect",
   {
     target: argument("target", "HOST:PORT, [::1]:PORT, tcp:HOST:PORT, udp:HOST:PORT, unix:/PATH", Arguments.target),
-    ...flags
+    ...flags,
+    ...quality
   },
-  Effect.fnUntraced(function*({ bind, expect, json, retry, send, target, timeout }) {
-    const options: Request.Options = {
-      target,
-      retry,
-      bind: Option.getOrUndefined(bind),
-      timeout: Option.getOrUndefined(timeout),
-      send: Option.getOrUndefined(send),
-      expect: Option.getOrUndefined(expect)
-    }
-    const look = yield* Terminal.look
-    const line = yield* Terminal.live(look.live && !json)
-    const tell = (report: Report.ConnectReport) =>
-      Effect.andThen(
-        line.clear,
-        json ? Console.log(JSON.stringify(report)) : writeAll(Print.ending(report, look.stdout))
-      )
-    const exitCode = yield* Connect.run(options, json ? silent : teller(target.protocol, look, line), tell)
-    yield* end(exitCode)
-  }, Effect.scoped)
+  Effect.fnUntraced(
+    function*({ bind, calleeCapacity, callerData, expect, json, retry, send, target, timeout, ...rest }) {
+      const carrying = carryingOf(rest)
+      const options: Request.Options = {
+        ...carrying,
+        callerData: Option.getOrUndefined(callerData),
+        calleeCapacity: Option.getOrElse(calleeCapacity, () => carrying.proxyProtocol === "exchange" ? 4096 : 0),
+        target,
+        retry,
+        bind: Option.getOrUndefined(bind),
+        timeout: Option.getOrUndefined(timeout),
+        send: Option.getOrUndefined(send),
+        expect: Option.getOrUndefined(expect)
+      }
+      const look = yield* Terminal.look
+      const line = yield* Terminal.live(look.live && !json)
+      const tell = (report: Report.ConnectReport) =>
+        Effect.andThen(
+          line.clear,
+          json ? Console.log(JSON.stringify(report)) : writeAll(Print.ending(report, look.stdout))
+        )
+      const exitCode = yield* Connect.run(options, json ? silent : teller(target.protocol, look, line), tell)
+      yield* end(exitCode)
+    },
+    Effect.scoped
+  )
 ).pipe(
   Command.withDescription("Connects, and tells how it went: which error, from whom, after how long."),
   Command.withShortDescription("Connects, and tells how it went"),
@@ -140,7 +196,15 @@ const connect = Command.make(
     { command: "winsock connect localhost:6379 --send 'PING\\r\\n' --expect +PONG --timeout 2" },
     { command: "winsock connect unix:/run/app.sock --json" },
     { command: "winsock connect udp:192.0.2.1:53 --send hello" },
-    { command: "winsock connect db.example:5432 --retry WSAECONNREFUSED=20", description: "wait for a server to start" }
+    {
+      command: "winsock connect db.example:5432 --retry WSAECONNREFUSED=20",
+      description: "wait for a server to start"
+    },
+    { command: "winsock connect 192.0.2.1:80 --proxy-protocol exchange --caller-data tenant=acme" },
+    {
+      command: "winsock connect 192.0.2.1:5060 --qos G711 --dscp EF",
+      description: "ask for the QOS of a telephone call"
+    }
   ])
 )
 
@@ -155,23 +219,31 @@ const listen = Command.make(
       Flag.withDefault(false)
     ),
     echo: Flag.Boolean("echo").pipe(Flag.withDescription("Send back what comes"), Flag.withDefault(false)),
+    calleeData: data("callee-data", "Pass this back to who connects: as --caller-data of connect"),
+    ...quality,
     json: flags.json
   },
-  Effect.fnUntraced(function*({ echo, json, once, target }) {
+  Effect.fnUntraced(function*({ calleeData, echo, json, once, target, ...rest }) {
     const { stdout } = yield* Terminal.look
     const tell = (report: Listen.News) =>
       json ? Console.log(JSON.stringify(report)) : writeAll(Print.news(report, stdout))
-    yield* Listen.run({ echo, once, target }, tell).pipe(
+    const options = { ...carryingOf(rest), calleeData: Option.getOrUndefined(calleeData), echo, once, target }
+    if (target.protocol === "udp" && (options.qos ?? options.proxyProtocol ?? options.calleeData) !== undefined) {
+      yield* Console.error("--qos, --dscp, --callee-data and --proxy-protocol are for callers: UDP has none")
+      return yield* end(2)
+    }
+    yield* Listen.run(options, tell).pipe(
       Effect.catch((error) =>
         Effect.andThen(tell(new Report.ListenFailureReport({ target: target.text, error })), end(1))
       )
     )
   }, Effect.scoped)
 ).pipe(
-  Command.withDescription("Listens, and tells who connects, from where. Ends at Ctrl-C."),
+  Command.withDescription("Listens, and tells who connects, from where, and with what. Ends at Ctrl-C."),
   Command.withShortDescription("Listens, and tells who connects"),
   Command.withExamples([
     { command: "winsock listen 127.0.0.1:8080 --echo" },
+    { command: "winsock listen 127.0.0.1:8080 --proxy-protocol exchange --callee-data 'session 7'" },
     { command: "winsock listen udp:127.0.0.1:5353 --once --json" }
   ])
 )
@@ -232,7 +304,7 @@ const presenter = (formatter: CliOutput.Formatter): CliOutput.Presenter => ({
 export const run = (args: ReadonlyArray<string>, version: string): Effect.Effect<
   void,
   Ended,
-  Command.Environment | Winsock.Winsock | AddressResolver.AddressResolver
+  Command.Environment | Request.Network | AddressResolver.AddressResolver
 > =>
   Effect.gen(function*() {
     const { colours } = yield* Terminal.look

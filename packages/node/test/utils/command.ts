@@ -1,5 +1,7 @@
 // The command, run in this process, with what it writes caught.
+import { ConnectData, Winsock } from "@effect-winsock/core"
 import { Report } from "@effect-winsock/node"
+import { Memory } from "@effect-winsock/testing"
 import {
   Cause,
   ConfigProvider,
@@ -9,8 +11,10 @@ import {
   FileSystem,
   Layer,
   Path,
+  PlatformError,
   Runtime,
   Schema,
+  type Scope,
   Sink,
   Stdio,
   Terminal
@@ -21,6 +25,7 @@ import { TestConsole } from "effect/testing"
 import { spawn } from "node:child_process"
 import path from "node:path"
 import { run } from "../../src/internal/command.ts"
+import { Network } from "../../src/internal/command/request.ts"
 
 /** What a run of the command did. */
 export interface Ran {
@@ -43,11 +48,26 @@ const names = {
   "four.test": ["127.0.0.1"]
 }
 
+/** A file that the command can read. */
+export const file = { path: "/tenant.bin", bytes: new Uint8Array([0, 1, 254, 255]) }
+
 const unused = Effect.die("the command does not use it")
 
 const environment = (stderr: Array<string>, { environment = {}, terminal = false }: Place) =>
   Layer.mergeAll(
-    FileSystem.layerNoop({}),
+    FileSystem.layerNoop({
+      readFile: (path) =>
+        path === file.path
+          ? Effect.succeed(file.bytes)
+          : Effect.fail(
+            PlatformError.systemError({
+              _tag: "NotFound",
+              module: "FileSystem",
+              method: "readFile",
+              pathOrDescriptor: path
+            })
+          )
+    }),
     Path.layer,
     Layer.succeed(
       Terminal.Terminal,
@@ -70,6 +90,20 @@ const environment = (stderr: Array<string>, { environment = {}, terminal = false
     Layer.provide(AddressResolver.layer(), Dns.layerStatic({ hosts: names }).pipe(Layer.orDie)),
     Layer.fresh(TestConsole.layer)
   )
+
+/** Runs a test in a world of its own, which the command runs in too; what the test does itself has the carrier. */
+export const inMemory = <A, E>(
+  test: (memory: Memory.Control) => Effect.Effect<A, E, Network | Winsock.Winsock | Scope.Scope>,
+  carrier: Layer.Layer<never, unknown> = ConnectData.layerNone
+): Effect.Effect<A, unknown> =>
+  Effect.suspend(() => {
+    const { control, provider } = Memory.make({ localAddresses: ["127.0.0.2:0"] })
+    const winsock = Winsock.layer(provider)
+    return test(control).pipe(
+      Effect.scoped,
+      Effect.provide(Layer.merge(Layer.succeed(Network, winsock), Layer.provide(Layer.fresh(winsock), carrier)))
+    )
+  })
 
 /** Runs the command on a provider, and gives its exit code and what it wrote. */
 export const commandIn = (place: Place) => (...args: ReadonlyArray<string>) =>

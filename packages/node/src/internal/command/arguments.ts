@@ -1,11 +1,12 @@
 /**
  * What the words of a command line mean. A parser gives a value, or what it expected: one line of an error message.
  */
-import { SocketAddress, WsaError } from "@effect-winsock/core"
+import { Qos, SocketAddress, UserData, WsaError } from "@effect-winsock/core"
 import * as Duration from "effect/Duration"
 import * as Host from "effect/net/Host"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as Codes from "./codes.ts"
 
 /** Where to: a path is an address already, the host of an endpoint may be a name. */
@@ -87,3 +88,62 @@ export const bytes = (text: string): Result.Result<Uint8Array, string> => {
   }
   return Result.succeed(new Uint8Array(Buffer.concat(parts)))
 }
+
+/** User data: bytes, or the file that has them. */
+export type Data = Uint8Array | { readonly path: string }
+
+/** Text with the escapes of `bytes`, `hex:` and digits, or `@` and the path of a file. */
+export const data = (text: string): Result.Result<Data, string> => {
+  if (text.startsWith("@")) {
+    return text === "@"
+      ? Result.fail("@ and the path of a file")
+      : Result.succeed({ path: text.slice(1) })
+  }
+  if (!text.startsWith("hex:")) return bytes(text)
+  const digits = text.slice(4)
+  return /^(?:[0-9a-f]{2})*$/i.test(digits)
+    ? Result.succeed(new Uint8Array(Buffer.from(digits, "hex")))
+    : Result.fail("hex: and two digits for each byte")
+}
+
+export const capacity = (text: string): Result.Result<number, string> =>
+  /^\d+$/.test(text) && Schema.is(UserData.Capacity)(Number(text))
+    ? Result.succeed(Number(text))
+    : Result.fail("a whole number of bytes from 0 to 4294967295")
+
+/** A differentiated services code point: its number, or the name of its class. */
+export const dscp = (text: string): Result.Result<number, string> => {
+  const named = Object.entries(Qos.dscp).find(([name]) => name === text.toUpperCase())
+  if (named !== undefined) return Result.succeed(named[1])
+  return /^\d+$/.test(text) && Number(text) <= 63
+    ? Result.succeed(Number(text))
+    : Result.fail(`a number from 0 to 63, or ${Object.keys(Qos.dscp).join(", ")}`)
+}
+
+const services = Qos.ServiceType.literals
+const scales = { "": 1, k: 1000, M: 1_000_000 } as const
+
+/** A template, or a kind of service and the rate of what is sent: G711, controlledLoad:16000, bestEffort:64k. */
+export const qos = (text: string): Result.Result<Qos.Qos, string> => {
+  const template = Qos.template(text)
+  if (template !== undefined) return Result.succeed(template)
+  const [, name, amount, scale = ""] = /^([a-z]+)(?::(\d{1,12}(?:\.\d{1,6})?)([kM]?))?$/i.exec(text) ?? []
+  const serviceType = services.find((own) => own.toLowerCase() === name?.toLowerCase())
+  if (serviceType === undefined) {
+    const templates = Object.keys(Qos.templates).join(", ")
+    return Result.fail(`${services.join(", ")}, with a rate after a colon or without; or ${templates}`)
+  }
+  const factor = scales[scale as keyof typeof scales]
+  const sending: Qos.FlowSpec = amount === undefined
+    ? { serviceType }
+    : { serviceType, tokenRate: Math.round(Number(amount) * factor) }
+  const wrong = Qos.check({ sending })
+  return wrong === undefined ? Result.succeed({ sending }) : Result.fail(wrong.detail ?? wrong._tag)
+}
+
+/** A QOS whose packets have a code point, whatever the kind of service says; best effort where nothing else is asked for. */
+export const marked = (qos: Qos.Qos | undefined, dsField: number | undefined): Qos.Qos | undefined =>
+  dsField === undefined ? qos : {
+    ...(qos ?? { sending: { serviceType: "bestEffort" } }),
+    providerSpecific: Result.getOrThrow(Qos.encodeObjects([{ _tag: "DsClass", dsField }]))
+  }

@@ -15,14 +15,13 @@ import * as Report from "../../Report.ts"
 import type { Target } from "./arguments.ts"
 import { type Ending, exchange } from "./exchange.ts"
 import * as Failures from "./failures.ts"
-import type { Options, Watcher } from "./request.ts"
+import { type Network, type Options, started, type Watcher } from "./request.ts"
+import * as Told from "./told.ts"
 
 type Address = SocketAddress.SocketAddress
 
-interface Made {
-  readonly socket: Winsock.Socket
+interface Made extends Winsock.Connected {
   readonly local: Address
-  readonly remote: Address
 }
 
 /** Between two rounds. */
@@ -62,7 +61,7 @@ const familyOfBind = (bind: Address | undefined): NetAddress.IpFamily | undefine
 /** Connects to one address. `over` runs as soon as the attempt is over: before the socket is given back, which takes time. */
 const connectTo = (
   address: Address,
-  { bind, target }: Options,
+  { bind, calleeCapacity, callerData, qos, target }: Options,
   over: Effect.Effect<void>
 ): Effect.Effect<Made, WsaError.WsaError, Winsock.Winsock | Scope.Scope> =>
   Effect.gen(function*() {
@@ -72,8 +71,12 @@ const connectTo = (
     })
     return yield* Effect.gen(function*() {
       if (bind !== undefined) yield* Winsock.bind(socket, bind)
-      const { remote } = yield* Winsock.WSAConnect(socket, address)
-      return { socket, local: yield* Winsock.getsockname(socket), remote }
+      const connected = yield* Winsock.WSAConnect(socket, address, {
+        callerData,
+        calleeData: calleeCapacity,
+        sqos: qos
+      })
+      return { ...connected, local: yield* Winsock.getsockname(socket) }
     }).pipe(
       Effect.ensuring(over),
       Effect.onError(() => Effect.ignore(Winsock.closesocket(socket))) // the next one may want the same port
@@ -203,7 +206,7 @@ export const run = (
   options: Options,
   watcher: Watcher,
   tell: (report: Report.ConnectReport) => Effect.Effect<void>
-): Effect.Effect<number, never, Winsock.Winsock | AddressResolver.AddressResolver> =>
+): Effect.Effect<number, never, Network | AddressResolver.AddressResolver> =>
   Effect.gen(function*() {
     const elapsed = yield* Failures.stopwatch
     const deadline = yield* Failures.deadline(options.timeout)
@@ -228,6 +231,7 @@ export const run = (
           ...(lookup === undefined ? {} : { lookup }),
           ...(local === undefined ? {} : { local }),
           ...(remote === undefined ? {} : { remote }),
+          ...(made === undefined ? {} : Told.ofConnected(made)),
           ...(said === undefined ? {} : { exchange: said }),
           ...(error === undefined ? {} : { error })
         })
@@ -235,8 +239,9 @@ export const run = (
       })
     const ending = attempts.rounds(1).pipe(
       Effect.flatMap(({ socket }) => exchange(socket, options, deadline, watcher, hear)),
-      Effect.catch((error): Effect.Effect<Ending> => Effect.succeed({ outcome: "failed", error })),
-      Effect.scoped
+      Effect.scoped,
+      Effect.provide(yield* started(options)),
+      Effect.catch((error): Effect.Effect<Ending> => Effect.succeed({ outcome: "failed", error: Failures.of(error) }))
     )
     // What is told is told once: an interruption comes before the ending, or not at all.
     return yield* Effect.uninterruptibleMask((restore) =>

@@ -28,6 +28,10 @@ export const ofError = (
     ...(error.detail === undefined ? {} : { detail: error.detail })
   })
 
+/** The failure that an error tells, where it is not one already. */
+export const of = (error: WsaError.WsaError | Report.Failure): Report.Failure =>
+  error instanceof Report.Failure ? error : ofError(error)
+
 /**
  * The failure of a lookup: the resolver's words go through the same table as those of sockets. No call looks names up
  * yet, so the error has the one that will, and the failure says that it was the command.

@@ -1,21 +1,25 @@
 /**
  * `winsock listen`: takes callers, or datagrams, and tells of them.
  */
-import { SocketAddress, Winsock } from "@effect-winsock/core"
+import { type Qos, SocketAddress, Winsock } from "@effect-winsock/core"
 import * as Effect from "effect/Effect"
 import type * as AddressResolver from "effect/net/AddressResolver"
-import type * as Scope from "effect/Scope"
+import * as Result from "effect/Result"
 import * as Report from "../../Report.ts"
 import type { Target } from "./arguments.ts"
 import { resolve } from "./connect.ts"
 import * as Failures from "./failures.ts"
+import { type Carrying, type Network, started } from "./request.ts"
+import * as Told from "./told.ts"
 
-export interface Options {
+export interface Options extends Carrying {
   readonly target: Target
   /** Send back what comes. */
   readonly echo: boolean
   /** Take one caller, or one datagram, and end with it. */
   readonly once: boolean
+  /** What is passed back to a caller while it connects. */
+  readonly calleeData: Uint8Array | undefined
 }
 
 /** What it tells. */
@@ -25,11 +29,34 @@ type Tell = (news: News) => Effect.Effect<void>
 
 const named = (address: SocketAddress.SocketAddress): string => Failures.nameOf(address) ?? "unix:"
 
+/** A caller that was accepted, and what it came with. */
+interface Caller extends Winsock.Accepted {
+  readonly request: Winsock.ConnectionRequest
+}
+
+/** Accepts the next caller, whoever it is. */
+const next = (listener: Winsock.Socket, { calleeData }: Options) =>
+  Effect.gen(function*() {
+    let seen: Winsock.ConnectionRequest | undefined
+    const accepted = yield* Winsock.WSAAccept(listener, (request) => {
+      seen = request
+      return Effect.succeed({ verdict: Winsock.CF_ACCEPT, calleeData })
+    })
+    return { ...accepted, request: seen! } satisfies Caller
+  }).pipe(Effect.mapError((error) => Failures.ofError(error)))
+
+/** Gives a connection a QOS, and says what was done of it. */
+const qualify = (socket: Winsock.Socket, qos: Qos.Qos) =>
+  Winsock.WSAIoctl(socket, "SIO_SET_QOS", qos).pipe(
+    Effect.andThen(Winsock.connectResult(socket)),
+    Effect.map(Told.ofConnected)
+  )
+
 /** Hears a caller out. */
 const serve = (
   caller: number,
-  { remote, socket }: Winsock.Accepted,
-  echo: boolean,
+  { remote, request, socket }: Caller,
+  { echo, qos }: Options,
   tell: Tell
 ): Effect.Effect<void> =>
   Effect.gen(function*() {
@@ -42,11 +69,17 @@ const serve = (
       if (echo && bytes.length > 0) sentBytes += yield* Winsock.send(socket, bytes)
       return bytes.length
     })
-    yield* tell(new Report.CallerReport({ caller, remote: named(remote) }))
-    const error = yield* piece.pipe(
-      Effect.repeat({ until: (length) => length === 0 }),
-      Effect.matchEager({ onSuccess: () => undefined, onFailure: (error) => Failures.ofError(error) })
+    const qualified = qos === undefined ? undefined : yield* Effect.result(qualify(socket, qos))
+    const applied = qualified === undefined || Result.isFailure(qualified) ? undefined : qualified.success
+    yield* tell(
+      new Report.CallerReport({ caller, remote: named(remote), ...Told.ofRequest(request), ...applied })
     )
+    const error = qualified !== undefined && Result.isFailure(qualified)
+      ? Failures.ofError(qualified.failure)
+      : yield* piece.pipe(
+        Effect.repeat({ until: (length) => length === 0 }),
+        Effect.matchEager({ onSuccess: () => undefined, onFailure: (error) => Failures.ofError(error) })
+      )
     yield* tell(
       new Report.GoneReport({
         caller,
@@ -59,15 +92,12 @@ const serve = (
     )
   }).pipe(Effect.ensuring(Effect.ignore(Winsock.closesocket(socket))))
 
-const takeCallers = (listener: Winsock.Socket, { echo, once }: Options, tell: Tell) =>
+const takeCallers = (listener: Winsock.Socket, options: Options, tell: Tell) =>
   Effect.gen(function*() {
     let callers = 0
-    const next = Winsock.accept(listener).pipe(Effect.mapError((error) => Failures.ofError(error)))
-    const serveNext = Effect.flatMap(next, (accepted) => serve(++callers, accepted, echo, tell))
-    if (once) return yield* serveNext
-    return yield* Effect.forever(
-      Effect.flatMap(next, (accepted) => Effect.forkScoped(serve(++callers, accepted, echo, tell)))
-    )
+    const serveNext = Effect.map(next(listener, options), (caller) => serve(++callers, caller, options, tell))
+    if (options.once) return yield* Effect.flatten(serveNext)
+    return yield* Effect.forever(Effect.flatMap(serveNext, Effect.forkScoped))
   })
 
 const takeDatagrams = (socket: Winsock.Socket, { echo, once }: Options, tell: Tell) => {
@@ -83,11 +113,7 @@ const takeDatagrams = (socket: Winsock.Socket, { echo, once }: Options, tell: Te
   return once ? any : Effect.forever(any)
 }
 
-/** Runs the command, until it is interrupted or `once` has been enough. */
-export const run = (
-  options: Options,
-  tell: Tell
-): Effect.Effect<void, Report.Failure, Winsock.Winsock | AddressResolver.AddressResolver | Scope.Scope> =>
+const listening = (options: Options, tell: Tell) =>
   Effect.gen(function*() {
     const { protocol } = options.target
     const [address] = yield* resolve(options.target)
@@ -100,4 +126,13 @@ export const run = (
       return s
     }).pipe(Effect.mapError((error) => Failures.ofError(error)))
     yield* type === "stream" ? takeCallers(socket, options, tell) : takeDatagrams(socket, options, tell)
-  })
+  }).pipe(Effect.scoped)
+
+/** Runs the command, until it is interrupted or `once` has been enough. */
+export const run = (
+  options: Options,
+  tell: Tell
+): Effect.Effect<void, Report.Failure, Network | AddressResolver.AddressResolver> =>
+  Effect.flatMap(started(options), (winsock) => Effect.provide(listening(options, tell), winsock)).pipe(
+    Effect.mapError(Failures.of)
+  )

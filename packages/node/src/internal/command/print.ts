@@ -1,7 +1,7 @@
 /**
  * Reports and codes as text for people.
  */
-import { WsaError } from "@effect-winsock/core"
+import { Qos, WsaError } from "@effect-winsock/core"
 import type * as Report from "../../Report.ts"
 import * as Codes from "./codes.ts"
 import type { News } from "./listen.ts"
@@ -60,6 +60,46 @@ export const attempt = (
     ]
 }
 
+const rate = (bytes: number): string => `${bytes} bytes/s`
+
+/** A code point, with the name of its class where it has one. */
+const dscpOf = (number: number): string => {
+  const name = Object.entries(Qos.dscp).find(([, of]) => of === number)?.[0]
+  return name === undefined ? String(number) : `${name} (${number})`
+}
+
+const specOf = ({ serviceType, tokenRate }: Qos.FlowSpec): string =>
+  serviceType + (tokenRate === undefined ? "" : ` at ${rate(tokenRate)}`)
+
+const modes = { shape: "shaped", discard: "discarded beyond", borrow: "counted, not kept," } as const
+
+const kept = ({ mode, tokenRate }: NonNullable<Report.Flow["shaped"]>): string => `${modes[mode]} to ${rate(tokenRate)}`
+
+const flow = (
+  which: string,
+  { asked, groupShaped, ignored, marked, reserved, shaped }: Report.Flow
+): ReadonlyArray<string> => {
+  if (asked === undefined && groupShaped === undefined) return []
+  const done = [
+    ...(marked === undefined ? [] : [`marked ${dscpOf(marked)}`]),
+    ...(shaped === undefined ? [] : [kept(shaped)]),
+    ...(groupShaped === undefined ? [] : [`${kept(groupShaped)} with its group`]),
+    ...(reserved === undefined ? [] : [`reserved ${rate(reserved.rate)} within ${reserved.delay} µs`])
+  ]
+  return [
+    `${which}${asked === undefined ? "" : ` ${specOf(asked)}`}: ${done.join(", ") || "nothing to do"}`,
+    ...ignored.map(({ field, why }) => `  ${field} ignored: ${why}`)
+  ]
+}
+
+const applied = (report: Report.Applied | undefined): ReadonlyArray<string> =>
+  report === undefined
+    ? []
+    : [...flow("QOS to the peer", report.sending), ...flow("QOS from the peer", report.receiving)]
+
+const userData = (who: string, data: Report.UserData | undefined): ReadonlyArray<string> =>
+  data === undefined ? [] : [`${who} ${count(data.bytes)}: ${quote(data.text)}`]
+
 const exchange = ({ ended, expected, received, receivedBytes, sentBytes }: Report.Exchange): ReadonlyArray<string> => [
   ...(sentBytes > 0 ? [`sent ${count(sentBytes)}`] : []),
   ...(receivedBytes > 0 ? [`received ${count(receivedBytes)}: ${quote(received)}`] : []),
@@ -87,8 +127,19 @@ export const ending = (report: Report.ConnectReport, paint: Paint): ReadonlyArra
     interrupted: [paint.bad(`interrupted after ${time(durationMs)}`)],
     unmet: [paint.bad(`${expected} did not come within ${time(said?.durationMs ?? 0)}`)]
   }
-  return [...(said === undefined ? [] : exchange(said)), ...verdicts[outcome]]
+  return [
+    ...applied(report.applied),
+    ...userData("the peer passed back", report.calleeData),
+    ...(said === undefined ? [] : exchange(said)),
+    ...verdicts[outcome]
+  ]
 }
+
+const asks = (who: string, qos: Report.CallerReport["qos"]): ReadonlyArray<string> =>
+  qos === undefined ? [] : [
+    ...(qos.sending === undefined ? [] : [`${who} ${specOf(qos.sending)} to here`]),
+    ...(qos.receiving === undefined ? [] : [`${who} ${specOf(qos.receiving)} from here`])
+  ]
 
 /** What `winsock listen` tells. */
 export const news = (report: News, paint: Paint): ReadonlyArray<string> => {
@@ -96,7 +147,15 @@ export const news = (report: News, paint: Paint): ReadonlyArray<string> => {
     case "ListeningReport":
       return [`${report.protocol === "udp" ? "receiving" : "listening"} at ${paint.strong(report.address)}`]
     case "CallerReport":
-      return [`${report.caller}: ${nameOf(report.remote, paint)} ${paint.good("connected")}`]
+      return [
+        `${report.caller}: ${nameOf(report.remote, paint)} ${paint.good("connected")}`,
+        ...[
+          ...userData("it sent along", report.callerData),
+          ...asks("it asks for", report.qos),
+          ...asks("its group asks for", report.groupQos),
+          ...applied(report.applied)
+        ].map((line) => `  ${line}`)
+      ]
     case "GoneReport": {
       const { caller, durationMs, error, receivedBytes, sentBytes } = report
       const how = error === undefined ? "ended" : codeOf(error, paint)
