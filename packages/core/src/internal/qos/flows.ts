@@ -118,7 +118,7 @@ export const readQos = (bytes: Uint8Array): Qos | Fault<FlowCode | "WSA_QOS_EPRO
   if (length !== left) {
     return fault("WSA_QOS_EPROVSPECBUF", ["providerSpecific", "length"], `is ${length}, but ${left} bytes follow`)
   }
-  qos.providerSpecific = Uint8Array.prototype.slice.call(bytes, qosHead)
+  qos.providerSpecific = new Uint8Array(bytes.subarray(qosHead))
   return qos
 }
 

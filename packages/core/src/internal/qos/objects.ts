@@ -59,8 +59,7 @@ const within = <A extends QosObject>(
     : fault("WSA_QOS_BAD_OBJECT", [...body.path, field], `is ${value}; it has to be from 0 to ${maximum}`)
 }
 
-const copy = (bytes: Uint8Array, from: number, to?: number): Uint8Array =>
-  Uint8Array.prototype.slice.call(bytes, from, to)
+const copy = (bytes: Uint8Array, from: number, to?: number): Uint8Array => new Uint8Array(bytes.subarray(from, to))
 
 interface Kind<A extends QosObject> {
   readonly type: number
