@@ -642,6 +642,10 @@ export const decodeFlowSpec = (bytes: Uint8Array): Result.Result<FlowSpec, FlowS
 /**
  * Writes a FLOWSPEC: 32 bytes, or fails with the field that is wrong.
  *
+ * **Details**
+ *
+ * An absent field is written as QOS_NOT_SPECIFIED. A flag that is `false` is read back as absent.
+ *
  * **Example** (Writing the flow of a fresh socket)
  *
  * ```ts import.meta.vitest
@@ -1266,16 +1270,18 @@ const minOf = (a: number | undefined, b: number | undefined): number | undefined
  * @since 0.1.0
  */
 export const shapeOf = (flow: FlowSpec, objects: ReadonlyArray<QosObject> = []): Shape | undefined => {
+  const { maxSduSize, minimumPolicedSize = 0 } = flow
+  const stated = flow.peakBandwidth === "infinite" ? undefined : flow.peakBandwidth
   const shaping = objectIn(objects, "ShapingRate")?.rate
-  const tokenRate = flow.tokenRate ?? shaping
+  const peakBandwidth = minOf(stated, shaping)
+  const tokenRate = flow.tokenRate ?? (shaping === undefined ? undefined : peakBandwidth)
   if (tokenRate === undefined || flow.noTrafficControl === true || flow.serviceType === "noTraffic") return undefined
-  const { maxSduSize, minimumPolicedSize = 0, peakBandwidth } = flow
   const mode = objectIn(objects, "SdMode")?.mode ?? "shape"
   return {
     tokenRate,
     tokenBucketSize: flow.tokenBucketSize ??
       Math.max(Math.ceil(tokenRate / 100), maxSduSize ?? 1500, minimumPolicedSize),
-    peakBandwidth: minOf(peakBandwidth === "infinite" ? undefined : peakBandwidth, shaping),
+    peakBandwidth,
     maxSduSize,
     minimumPolicedSize,
     mode: mode === "borrowPlus" ? "borrow" : mode

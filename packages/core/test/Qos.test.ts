@@ -1,4 +1,4 @@
-import { Qos, Winsock, WsaError } from "@effect-winsock/core"
+import { Qos, Shaper, Winsock, WsaError } from "@effect-winsock/core"
 import { Memory } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Effect, Layer, Result, Schema } from "effect"
@@ -161,6 +161,10 @@ describe("Qos", () => {
       assert.deepStrictEqual(
         wrong(withObjects({ _tag: "TcpTraffic" }, { _tag: "ShapingRate", rate: 99 })),
         ["WSA_QOS_ESHAPERATEOBJ", "providerSpecific.1.rate"]
+      )
+      assert.deepStrictEqual(
+        wrong({ ...withObjects({ _tag: "ShapingRate", rate: 100 }), receiving: { ...rated.sending, tokenRate: 101 } }),
+        ["WSA_QOS_ESHAPERATEOBJ", "providerSpecific.0.rate"]
       )
       assert.deepStrictEqual(
         wrong(withObjects({ _tag: "ShapingRate", rate: 0 })),
@@ -483,8 +487,42 @@ describe("Qos", () => {
       assert.strictEqual(shaped({ tokenRate: 10, peakBandwidth: 15 }, rate)?.peakBandwidth, 15)
       assert.strictEqual(shaped({ tokenRate: 10, peakBandwidth: "infinite" }, rate)?.peakBandwidth, 20)
       assert.strictEqual(shaped({}, rate)?.tokenRate, 20)
+      const slower = shaped({ peakBandwidth: 15 }, rate)
+      assert.deepStrictEqual([slower?.tokenRate, slower?.peakBandwidth], [15, 15])
       assert.isUndefined(shaped({ tokenRate: 10, peakBandwidth: "infinite" })?.peakBandwidth)
     })
+  })
+
+  it("each QOS that is sound has shapes that a shaper takes", () => {
+    const random = new Random(2215)
+    const isSpec = Schema.is(Shaper.Spec)
+    let shapes = 0
+    for (let run = 0; run < runs; run++) {
+      const some = (field: string, bound: number) =>
+        random.below(2) === 0 ? undefined : { [field]: random.below(bound) }
+      const flow = (): Qos.FlowSpec => ({
+        serviceType: random.pick(Qos.ServiceType.literals),
+        ...some("tokenRate", 5),
+        ...some("tokenBucketSize", 5),
+        ...(random.below(3) === 0 ? { peakBandwidth: "infinite" } as const : some("peakBandwidth", 8)),
+        ...some("maxSduSize", 5),
+        ...some("minimumPolicedSize", 5)
+      })
+      const candidates: ReadonlyArray<Qos.QosObject> = [
+        { _tag: "ShapingRate", rate: random.below(8) },
+        { _tag: "SdMode", mode: random.pick(["shape", "discard", "borrow", "borrowPlus"] as const) }
+      ]
+      const list = candidates.filter(() => random.below(2) === 0)
+      const qos: Qos.Qos = { sending: flow(), receiving: flow(), providerSpecific: objects(...list) }
+      if (wrong(qos) !== undefined) continue
+      for (const way of ["sending", "receiving"] as const) {
+        const shape = Qos.shapeOf(qos[way]!, list)
+        if (shape === undefined) continue
+        shapes++
+        assert.isTrue(isSpec(shape), JSON.stringify(qos))
+      }
+    }
+    assert.isAbove(shapes, runs / 50)
   })
 
   describe("isDemanding", () => {

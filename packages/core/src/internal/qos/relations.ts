@@ -94,14 +94,14 @@ const objectFault = (qos: Qos, object: QosObject, path: Path): Fault<ObjectCode>
   }
   if (object._tag !== "ShapingRate") return undefined
   if (object.rate === 0) return fault("WSA_QOS_ESHAPERATEOBJ", [...path, "rate"], "is 0; it has to be 1 or more")
-  const rate = qos.sending?.tokenRate
-  return over(rate, object.rate)
-    ? fault(
-      "WSA_QOS_ESHAPERATEOBJ",
-      [...path, "rate"],
-      `is ${object.rate}; it has to be the tokenRate of sending, ${rate}, or more`
-    )
-    : undefined
+  const { rate } = object
+  for (const way of ["sending", "receiving"] as const) {
+    const tokenRate = qos[way]?.tokenRate
+    if (!over(tokenRate, rate)) continue
+    const words = `is ${rate}; it has to be the tokenRate of ${way}, ${tokenRate}, or more`
+    return fault("WSA_QOS_ESHAPERATEOBJ", [...path, "rate"], words)
+  }
+  return undefined
 }
 
 const objectsFault = (qos: Qos): Fault<ObjectCode> | undefined => {
