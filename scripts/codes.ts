@@ -42,8 +42,9 @@ run out here, \`defect\` is the program's own, and so on (\`WsaError.RetryClass\
 A call that is marked "(not yet)" is not written; its codes are known. The WSA_QOS_* errors are in the types of the calls that
 apply a quality of service, ${
     WsaError.reachesQos.map((call) => `\`${call}\``).join(", ")
-  }, and no provider here says one: what cannot be honoured is WSAEOPNOTSUPP. \`connect\` applies none, so
-its union is the short one: a program that needs no quality of service handles fewer codes with it.
+  }, and no provider here says one: what cannot be honoured is WSAEOPNOTSUPP.
+They are what \`Qos.check\` and the layers of \`Qos\` tell, see [qos.md](qos.md). \`connect\` applies none, so its union is the
+short one: a program that needs no quality of service handles fewer codes with it.
 
 ${
     table(
