@@ -101,6 +101,11 @@ export interface Quality {
   readonly reserve: Flows | undefined
   /** What is to be reserved for the group that the socket created. Only where `reservesQos`. */
   readonly reserveGroup: Flows | undefined
+  /**
+   * The group that the socket is in: the same object for all its sockets, which share what is reserved for the group on
+   * the way to one peer. `undefined` for none.
+   */
+  readonly group?: object | undefined
 }
 
 /**

@@ -26,6 +26,7 @@ interface Claim {
 /** The sockets of a group, each equal to itself alone. */
 interface Members {
   readonly constrained: boolean
+  readonly key: object
   /** What its creator has asked for it (R20). */
   readonly qos?: Qos.Qos | undefined
   readonly sockets: HashSet.HashSet<Equal.Equal>
@@ -198,7 +199,7 @@ export const join = (
   const created = wanted === SG_UNCONSTRAINED_GROUP || wanted === SG_CONSTRAINED_GROUP
   const id = created ? state.nextGroup : wanted
   const members = created
-    ? { constrained: wanted === SG_CONSTRAINED_GROUP, sockets: HashSet.empty<Equal.Equal>() }
+    ? { constrained: wanted === SG_CONSTRAINED_GROUP, key: {}, sockets: HashSet.empty<Equal.Equal>() }
     : typeof id === "number"
     ? Option.getOrUndefined(HashMap.get(state.groups, id))
     : undefined
@@ -217,7 +218,7 @@ export const join = (
       nextGroup: created ? id + 1 : state.nextGroup,
       groups: HashMap.set(state.groups, id, { ...members, sockets: HashSet.add(members.sockets, socket) })
     },
-    group: { id, constrained: members.constrained, created }
+    group: { id, constrained: members.constrained, created, key: members.key }
   }
 }
 
@@ -232,7 +233,7 @@ export const part = (state: InstanceState, socket: Equal.Equal, group: Group): I
     ...state,
     groups: HashSet.isEmpty(sockets)
       ? HashMap.remove(state.groups, group.id)
-      : HashMap.set(state.groups, group.id, { constrained: group.constrained, sockets, qos: groupQos(state, group) })
+      : HashMap.modify(state.groups, group.id, (one) => ({ ...one, sockets }))
   }
 }
 

@@ -33,6 +33,8 @@ export interface Asked {
   readonly group: Qos.Qos | undefined
   /** The socket created the group, and its connect is what reserves for it. */
   readonly creates: boolean
+  /** What its sockets know the group by. */
+  readonly key?: object | undefined
 }
 
 type Way = "sending" | "receiving"
@@ -159,7 +161,7 @@ const priorityOf = (qos: Qos.Qos, { serviceType }: Qos.FlowSpec): number | undef
 
 /** What the provider can do of a mark, a priority and a pace; the mark is the only one that has to be done. */
 const qualityOf = (
-  { creates, group, own }: Asked,
+  { creates, group, key, own }: Asked,
   kind: Kind,
   capabilities: Capabilities,
   table: Qos.MarkingTable
@@ -173,12 +175,14 @@ const qualityOf = (
   const peak = marks?.peakBandwidth
   const pacingRate = capabilities.pacing && typeof peak === "number" ? peak : undefined
   const reserve = capabilities.reservesQos ? flowsOf(own, kind) : undefined
-  const reserveGroup = capabilities.reservesQos && creates ? flowsOf(group, kind) : undefined
+  const shared = capabilities.reservesQos ? flowsOf(group, kind) : undefined
+  const reserveGroup = creates ? shared : undefined
   const mark = capabilities.marking ? dscp : undefined
+  const nothingShared = shared === undefined || key === undefined
   return mark === undefined && priority === undefined && pacingRate === undefined && reserve === undefined &&
-      reserveGroup === undefined
+      shared === undefined
     ? undefined
-    : { dscp: mark, priority, pacingRate, reserve, reserveGroup }
+    : { dscp: mark, priority, pacingRate, reserve, reserveGroup, ...(nothingShared ? undefined : { group: key }) }
 }
 
 const appliedFlow = (

@@ -122,6 +122,8 @@ export interface Group {
   readonly constrained: boolean
   /** R20: the socket created it. */
   readonly created: boolean
+  /** The same for all its sockets, and for no other group: its number may be that of another group of another start-up. */
+  readonly key?: object | undefined
 }
 
 /** Fields that most sockets never touch; one shared object serves them. */
@@ -704,7 +706,7 @@ const honour = (
   capabilities: Capabilities
 ): QosState | Fail => {
   const creates = cold.group !== undefined && cold.group.created
-  const asked = { own: given.qos, group: creates ? given.groupQos : groupQos, creates }
+  const asked = { own: given.qos, group: creates ? given.groupQos : groupQos, creates, key: cold.group?.key }
   const honoured = Quality.honour(asked, kind, capabilities, given.table)
   if (honoured !== undefined && "_tag" in honoured) return fail("WSAEOPNOTSUPP", honoured.detail)
   return { ...noQos, ...given, honoured }
