@@ -72,6 +72,15 @@ export type Fault =
   | { readonly _tag: "SlowAccept"; readonly address: SocketAddress.Input; readonly delay: Duration.Input }
   | { readonly _tag: "Reset"; readonly at: SocketAddress.Input | { readonly host: string } }
   | { readonly _tag: "DnsFailure"; readonly name: string; readonly code: WsaError.Code }
+  | { readonly _tag: "Shortage"; readonly at: Reservable; readonly bytes: number }
+
+/**
+ * Where something can be reserved: one way between two hosts, or what leaves and what arrives at a host.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Reservable = string | readonly [from: string, to: string]
 
 /**
  * One host, or several.
@@ -315,6 +324,23 @@ export const dnsFailure = (name: string, code: WsaError.Code = "WSATRY_AGAIN"): 
   code
 })
 
+/**
+ * Only so many bytes a second can be reserved there. What no longer fits is lost, which FD_QOS tells, and is reserved again
+ * when it is healed. The network has to be one that reserves.
+ *
+ * **Example** (A link that takes no more reservations)
+ *
+ * ```ts import.meta.vitest
+ * import { Fault } from "@effect-winsock/testing"
+ *
+ * Fault.shortage(["client", "server"], 0) // => { _tag: "Shortage", at: ["client", "server"], bytes: 0 }
+ * ```
+ *
+ * @category faults
+ * @since 0.1.0
+ */
+export const shortage = (at: Reservable, bytes: number): Fault => ({ _tag: "Shortage", at, bytes })
+
 // --- injecting -------------------------------------------------------------------------------------------------------
 
 /** How many faults keep something of a network from working. */
@@ -381,6 +407,8 @@ const begin = (net: Network, fault: Fault): () => void => {
       return nothing
     case "DnsFailure":
       return net.failName(fault.name, fault.code)
+    case "Shortage":
+      return net.setReservable(fault.at, fault.bytes)
   }
 }
 

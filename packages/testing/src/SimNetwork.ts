@@ -23,6 +23,7 @@
  * @since 0.1.0
  */
 import type * as Provider from "@effect-winsock/core/Provider"
+import type * as Qos from "@effect-winsock/core/Qos"
 import * as SocketAddress from "@effect-winsock/core/SocketAddress"
 import * as Winsock from "@effect-winsock/core/Winsock"
 import type * as WsaError from "@effect-winsock/core/WsaError"
@@ -93,6 +94,8 @@ export interface Profile {
   readonly datagramBuffer: number
   /** Which datagram sockets hear that nobody has the port they sent to: those with that peer, or all. */
   readonly icmp: "connected" | "all"
+  /** Which sockets can mark what they send: Node marks streams, and datagrams with a package that it does not come with. */
+  readonly marking: "none" | "streams" | "all"
 }
 
 const seconds = (...all: ReadonlyArray<number>): ReadonlyArray<number> => all.map((one) => one * 1000)
@@ -134,7 +137,8 @@ export const linux: Profile = {
   receiveWindow: 65_536,
   sendBuffer: 65_536,
   datagramBuffer: 212_992,
-  icmp: "connected"
+  icmp: "connected",
+  marking: "streams"
 }
 
 /**
@@ -181,6 +185,11 @@ export interface LinkOptions {
   readonly mtu?: number | undefined
   /** How many bytes of datagrams wait where there is a bandwidth; more are dropped. Default 262144. */
   readonly queue?: number | undefined
+  /**
+   * How many bytes a second can be reserved, no more than the bandwidth. Default: three quarters of it in a network in
+   * which some link or host says how much it is, and nothing in any other.
+   */
+  readonly reservable?: number | undefined
 }
 
 /**
@@ -202,6 +211,8 @@ export interface HostOptions {
   readonly ephemeralPorts?: readonly [first: number, last: number] | undefined
   /** Whether its network is up when the run begins (E02). Default `"up"`. */
   readonly network?: "up" | "down" | undefined
+  /** How many bytes a second can be reserved of what leaves it, and of what arrives. Default: as many as its links let. */
+  readonly reservable?: number | undefined
 }
 
 /**
@@ -246,6 +257,25 @@ export interface Counts {
   readonly streams: number
   /** Attempts to connect that are pending. */
   readonly attempts: number
+}
+
+/**
+ * What is reserved for a socket, or for the group that it created.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Reserved {
+  /** The host of the socket. */
+  readonly host: string
+  /** The number of the socket on its host, as in the trace. */
+  readonly socket: number
+  /** The host of its peer. */
+  readonly to: string
+  /** `true`: it is for the group. */
+  readonly group: boolean
+  /** What there is of it; `undefined` while it is lost. */
+  readonly reserved: Qos.Reservation | undefined
 }
 
 /**
@@ -313,6 +343,13 @@ export interface Network {
   readonly release: (from: string, to: string) => void
   /** Changes what lies one way between two hosts, for what is sent from now on. Answers what takes it back. */
   readonly shape: (from: string, to: string, change: LinkOptions) => () => void
+  /**
+   * Changes how many bytes a second can be reserved on a host, or one way between two hosts. What no longer fits is lost,
+   * the oldest keep theirs; it is reserved again once there is room. Both are told (FD_QOS). Answers what takes it back.
+   */
+  readonly setReservable: (at: string | readonly [from: string, to: string], bytes: number) => () => void
+  /** What has been reserved from a host, or from any, and what of it was lost, in the order in which that happened. */
+  readonly reservations: (host?: string) => ReadonlyArray<Reserved>
   /** A host loses its power: nobody is told. What its programs still do reaches nobody. */
   readonly crash: (host: string) => void
   /** The programs of a host end, and what they left open is closed in order. */
@@ -394,7 +431,8 @@ const linkOf = (options: LinkOptions, otherwise: LinkSettings): LinkSettings => 
     duplicate: options.duplicate ?? otherwise.duplicate,
     reorder: options.reorder ?? otherwise.reorder,
     mtu: options.mtu ?? otherwise.mtu,
-    queue: options.queue ?? otherwise.queue
+    queue: options.queue ?? otherwise.queue,
+    reservable: reservableOf(options.reservable) ?? otherwise.reservable
   }
   for (const name of ["latency", "jitter"] as const) {
     if (!(link[name] >= 0 && link[name] < Infinity)) throw new Error(`a ${name} takes a time that ends`)
@@ -408,6 +446,11 @@ const linkOf = (options: LinkOptions, otherwise: LinkSettings): LinkSettings => 
   return link
 }
 
+const reservableOf = (bytes: number | undefined): number | undefined => {
+  if (bytes === undefined || bytes >= 0) return bytes
+  throw new Error(`reservable is 0 bytes a second or more, not ${bytes}`)
+}
+
 /** Of IPv4 (RFC 791). */
 const leastMtu = 68
 
@@ -419,7 +462,8 @@ const plain: LinkSettings = {
   duplicate: 0,
   reorder: 0,
   mtu: 1500,
-  queue: 262_144
+  queue: 262_144,
+  reservable: undefined
 }
 
 const addressOf = (ip: string): SocketAddress.SocketAddress =>
@@ -466,8 +510,10 @@ const modelOf = (engine: Engine, options: Options): Model => {
       return found
     }
   }
+  const all = [options.link, options.loopback, ...(options.links ?? []), ...given.map(([, host]) => host)]
   const model = new Model(engine, {
     profile,
+    reserves: all.some((one) => one?.reservable !== undefined),
     link,
     loopback: linkOf(options.loopback ?? {}, { ...plain, latency: 0, mtu: 65_576 }),
     links,
@@ -482,7 +528,8 @@ const modelOf = (engine: Engine, options: Options): Model => {
       maxSockets: host.maxSockets ?? Infinity,
       maxBuffers: host.maxBuffers ?? Infinity,
       ephemeralPorts: portsOf(name, host.ephemeralPorts ?? profile.ephemeralPorts),
-      network: host.network ?? "up"
+      network: host.network ?? "up",
+      reservable: reservableOf(host.reservable) ?? Infinity
     }))
   })
   for (const { from, to } of options.links ?? []) model.link(model.host(from), model.host(to))
@@ -533,6 +580,10 @@ const handsOn = (engine: Engine, model: Model): Network => {
   engine.check("programs that failed", () => failures)
   const place = (address: SocketAddress.Input) => placeOf(SocketAddress.fromInputUnsafe(address))
   const host = (name: string) => model.host(name)
+  const mustReserve = () => {
+    if (model.reservations !== undefined) return
+    throw new Error("this network reserves nothing: say when it is made how much is reservable, on a link or a host")
+  }
   const provider = (name: string): Provider.Provider => {
     const one = host(name)
     return {
@@ -561,7 +612,25 @@ const handsOn = (engine: Engine, model: Model): Network => {
     heal: (from, to) => model.cut(host(from), host(to), -1),
     hold: (from, to) => model.hold(host(from), host(to), 1),
     release: (from, to) => model.hold(host(from), host(to), -1),
-    shape: (from, to, change) => model.link(host(from), host(to)).change((settings) => linkOf(change, settings)),
+    shape: (from, to, change) => {
+      if (change.reservable !== undefined) mustReserve()
+      return model.link(host(from), host(to)).change((settings) => linkOf(change, settings))
+    },
+    setReservable: (at, bytes) => {
+      mustReserve()
+      const reservable = reservableOf(bytes)!
+      return typeof at === "string"
+        ? host(at).setReservable(reservable)
+        : model.link(host(at[0]), host(at[1])).change((settings) => ({ ...settings, reservable }))
+    },
+    reservations: (name) =>
+      (model.reservations?.list(name === undefined ? undefined : host(name)) ?? []).map((one) => ({
+        host: one.holder.host.name,
+        socket: one.holder.number,
+        to: one.sending.to.name,
+        group: one.group !== undefined,
+        reserved: one.granted
+      })),
     crash: (name) => host(name).crash(),
     stop: (name) => host(name).stop(),
     restart: (name) => host(name).restart(),

@@ -442,7 +442,17 @@ const inSim = (net: SimNetwork.Network, options: SimNetwork.Options, engine: Sim
       Effect.provideService(SimNetwork.make({ ...options, callerDataMax: 16, calleeDataMax: 8 }), Sim.Sim, engine),
       (carrying) => carrying.layer("host")
     ),
-    reserving: notHere("reserving comes with admission"),
+    reserving: Effect.map(
+      Effect.provideService(
+        SimNetwork.make({ ...options, loopback: { ...options.loopback, reservable: 20_000 } }),
+        Sim.Sim,
+        engine
+      ),
+      (reserving) => ({
+        instance: reserving.layer("host"),
+        setRoom: (bytes) => Effect.sync(() => void reserving.setReservable(["host", "host"], bytes))
+      })
+    ),
     exchanging: Effect.succeed(exchanging(instance))
   }
 }

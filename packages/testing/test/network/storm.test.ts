@@ -1,4 +1,4 @@
-import { Provider, SocketAddress } from "@effect-winsock/core"
+import { Provider, type Qos, SocketAddress } from "@effect-winsock/core"
 import { assert, describe, it } from "@effect/vitest"
 import * as SimNetwork from "../../src/SimNetwork.ts"
 import { Dice } from "../utils/dice.ts"
@@ -90,8 +90,10 @@ class Player implements Provider.Sink {
     this.ended_ = true
     this.resume()
   }
-  qosChanged = () => {}
-
+  qosChanged = ({ code }: Provider.QosChange) => {
+    this.hear(code)
+    this.resume()
+  }
   soft = ({ code }: Provider.Failure) => {
     this.hear(`soft ${code}`)
     this.resume()
@@ -122,10 +124,13 @@ class Storm {
   readonly undo: Array<() => void> = []
   inside = false
   private left = 250
+  private readonly reserves: boolean
+  private readonly groups = [{}, {}, undefined]
   readonly addresses: ReadonlyArray<SocketAddress.SocketAddress>
 
   constructor(seed: number) {
     const dice = this.dice = new Dice(seed)
+    this.reserves = dice.chance(70)
     const { engine, net } = world({
       hosts: { a: { ephemeralPorts: [5000, 5007] }, b: { maxSockets: 12 }, c: {} },
       link: {
@@ -135,13 +140,15 @@ class Storm {
         duplicate: dice.below(2) / 10,
         reorder: dice.below(2) / 5,
         bandwidth: dice.pick([Infinity, 10_000, 1_000_000]),
-        mtu: dice.pick([68, 1500])
+        mtu: dice.pick([68, 1500]),
+        reservable: this.reserves ? dice.pick([500, 5000]) : undefined
       },
       conditional: dice.chance(30),
       exclusiveBind: dice.chance(50),
       profile: {
         ...SimNetwork.linux,
         backlog: dice.pick(["ignore", "refuse", "reset"]),
+        marking: dice.pick(["none", "streams", "all"]),
         receiveWindow: 1 + dice.below(500),
         sendBuffer: 1 + dice.below(500),
         keepAlive: { idle: 5000, interval: 1000, count: 3, code: "WSAETIMEDOUT" }
@@ -199,6 +206,26 @@ class Storm {
     listener?.handle.listen({ backlog: 3, local: address, keepLocalPort: false })
   }
 
+  private quality(): Provider.Quality {
+    const { dice } = this
+    const flow = (): Qos.FlowSpec | undefined =>
+      dice.chance(30) ? undefined : {
+        serviceType: dice.pick(["controlledLoad", "guaranteed", "networkControl", "qualitative"]),
+        tokenRate: 1 + dice.below(1000),
+        tokenBucketSize: 1 + dice.below(2000),
+        ...(dice.chance(20) ? { latency: dice.below(5_000_000) } : {})
+      }
+    const flows = () => dice.chance(60) && this.reserves ? { sending: flow(), receiving: flow() } : undefined
+    return {
+      dscp: dice.chance(60) ? dice.pick([0, 1, 8, 46, 48]) : undefined,
+      priority: dice.chance(3) ? 1 : undefined,
+      pacingRate: undefined,
+      reserve: flows(),
+      reserveGroup: dice.chance(50) ? flows() : undefined,
+      group: dice.pick(this.groups)
+    }
+  }
+
   private accept(): void {
     const [kind, request] = this.callers.shift()!
     if (this.dice.chance(20)) return this.call(() => request.reject())
@@ -229,7 +256,7 @@ class Storm {
     const { handle } = player
     const near = this.addresses.filter((address) => SocketAddress.familyOf(address) === player.kind.family)
     const address = dice.chance(90) ? near[dice.below(Math.min(near.length, 3))]! : dice.pick(this.addresses)
-    const choice = dice.below(14)
+    const choice = dice.below(15)
     if (choice === 0 && dice.chance(30)) this.call(() => handle.bind(address, { ...anywhere, reuse: dice.chance(20) }))
     else if (choice <= 2) {
       if (player.connecting) return
@@ -238,7 +265,7 @@ class Storm {
         keepLocalPort: false,
         callerData: undefined,
         calleeCapacity: 0,
-        quality: undefined,
+        quality: dice.chance(30) ? this.quality() : undefined,
         sqos: undefined,
         gqos: undefined
       }
@@ -257,12 +284,16 @@ class Storm {
       this.call(() => handle.read(player.credit))
     } else if (choice <= 9) this.write(player)
     else if (choice === 10) this.call(() => handle.sendTo(new Uint8Array(dice.below(3000)), address))
-    else if (choice === 11) this.call(() => handle.setPeer(dice.chance(80) ? address : undefined, "discard"))
+    else if (choice === 11) {
+      const quality = dice.chance(40) ? this.quality() : undefined
+      this.call(() => handle.setPeer(dice.chance(80) ? address : undefined, "discard", quality))
+    } else if (choice === 13) this.call(() => handle.setQuality(dice.chance(70) ? this.quality() : undefined))
     else if (choice === 12) {
       if (dice.chance(50)) this.call(() => handle.shutdownSend())
       else this.call(() => handle.setOption(dice.pick(["SO_KEEPALIVE", "SO_BROADCAST"]), dice.chance(50)))
     } else if (dice.chance(20)) this.close(player)
     handle.local()
+    handle.reserved()
   }
 
   close(player: Player): void {
@@ -275,7 +306,7 @@ class Storm {
     const { dice, net } = this
     const [from, to] = [dice.pick(hosts), dice.pick(hosts)]
     const again = (undo: () => void) => this.undo.push(undo)
-    const choice = dice.below(8)
+    const choice = dice.below(this.reserves ? 9 : 8)
     if (choice === 0) {
       net.cut(from, to)
       again(() => net.heal(from, to))
@@ -293,6 +324,7 @@ class Storm {
       again(() => net.setNetwork(from, "up"))
     } else if (choice === 5) net.reset({ host: from })
     else if (choice === 6) net.failAttempts(dice.pick(this.addresses), "WSAETIMEDOUT")
+    else if (choice === 8) again(net.setReservable(dice.chance(50) ? from : [from, to], dice.pick([0, 300, 3000])))
     else {
       const address = dice.pick(this.addresses)
       dice.pick([net.refuse, net.blackhole])(address)
@@ -318,6 +350,7 @@ class Storm {
     engine.run()
     for (const player of this.players) assert.isTrue(player.closed_, `${player.name} was never told that it is closed`)
     assert.deepStrictEqual(this.net.counts(), { handles: 0, listeners: 0, streams: 0, attempts: 0 })
+    assert.deepStrictEqual(this.net.reservations(), [])
     assert.deepStrictEqual(engine.leftovers(), [])
   }
 }

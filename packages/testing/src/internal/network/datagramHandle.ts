@@ -8,6 +8,7 @@ import { wildcard } from "../seats.ts"
 import type { Host } from "./host.ts"
 import { type Flow, makeFlow } from "./link.ts"
 import type { Taken } from "./ports.ts"
+import { cannot, pairFlow, Standing } from "./standing.ts"
 
 const notSocket = Provider.failure("WSAENOTSOCK")
 const notSupported = Provider.failure("WSAEOPNOTSUPP")
@@ -33,6 +34,8 @@ export class DatagramHandle implements Provider.Handle {
   private scheduled = false
   private closing = false
   private dead = false
+  /** What its QOS has come to, where there is one. */
+  private standing: Standing | undefined
 
   constructor(host: Host, kind: Provider.Kind, sink: Provider.Sink, number: number) {
     this.host = host
@@ -105,15 +108,58 @@ export class DatagramHandle implements Provider.Handle {
 
   // -- sending --------------------------------------------------------------------------------------------------------
 
-  setQuality(quality: Provider.Quality | undefined): Provider.Failure | undefined {
-    return this.deaf || quality === undefined ? undefined : Provider.failure("WSAEOPNOTSUPP")
+  get closed(): boolean {
+    return this.deaf
   }
 
-  reserved(): undefined {
+  setQuality(quality: Provider.Quality | undefined): Provider.Failure | undefined {
+    if (this.deaf) return undefined
+    const from = this.peer === undefined || quality === undefined ? undefined : this.sourceFor(this.peer)
+    return Provider.isFailure(from) ? from : this.qualify(quality, from, this.peer)
+  }
+
+  /** What is asked for from now on, or a failure, and what was before. */
+  private qualify(
+    quality: Provider.Quality | undefined,
+    from: Address | undefined,
+    to: Address | undefined
+  ): Provider.Failure | undefined {
+    const { host } = this
+    const unable = cannot(quality, host.net.capabilities(this.kind))
+    if (unable !== undefined) return unable
+    if (quality === undefined || from === undefined || to === undefined) this.letGo()
+    else {
+      const standing = this.standing ?? new Standing(this, "datagram")
+      const peer = host.isBroadcast(to) || host.net.told(placeOf(to)) !== undefined
+        ? undefined
+        : host.net.route(host, placeOf(to).host)
+      const failure = standing.askBetween(quality, typeof peer === "string" ? undefined : peer, from, to)
+      if (failure !== undefined) return failure
+      this.standing = standing
+    }
+    this.flow.dscp = quality?.dscp ?? 0
+    host.net.noteMark(this, quality)
     return undefined
   }
 
-  setPeer(peer: Address | undefined, queue: "keep" | "discard"): Address | Provider.Failure {
+  reserved(): Provider.QosChange["reserved"] {
+    return this.standing?.reserved
+  }
+
+  qosChanged(change: Provider.QosChange): void {
+    if (!this.deaf) this.sink.qosChanged(change)
+  }
+
+  private letGo(): void {
+    this.standing?.release()
+    this.standing = undefined
+  }
+
+  setPeer(
+    peer: Address | undefined,
+    queue: "keep" | "discard",
+    quality?: Provider.Quality | undefined
+  ): Address | Provider.Failure {
     if (this.deaf) return notSocket
     let address = this.seat?.address ?? SocketAddress.unspecified(this.kind.family)
     if (peer !== undefined) {
@@ -127,6 +173,10 @@ export class DatagramHandle implements Provider.Handle {
       const from = this.sourceFor(peer)
       if (Provider.isFailure(from)) return from
       address = from
+    }
+    if (quality !== undefined || this.standing !== undefined) {
+      const failure = this.qualify(quality, address, peer)
+      if (failure !== undefined) return failure
     }
     this.peer = peer
     if (queue === "discard") {
@@ -192,7 +242,9 @@ export class DatagramHandle implements Provider.Handle {
   private launch(target: Host, bytes: Uint8Array, from: Address, to: Address, broadcast: boolean): void {
     const link = this.host.net.link(this.host, target)
     if (this.flow.flying === 0 && link.instant) return target.posted(this, bytes, from, to, broadcast, true)
-    const why = link.sendDatagram(bytes.length, this.flow, {
+    const flow = pairFlow(link, from, to, bytes.length) ?? this.flow
+    flow.dscp = this.flow.dscp
+    const why = link.sendDatagram(bytes.length, flow, {
       arrive: () => target.posted(this, bytes, from, to, broadcast, false),
       lost: (why) => this.dropped(why)
     })
@@ -267,6 +319,7 @@ export class DatagramHandle implements Provider.Handle {
   close(): void {
     if (this.closing) return
     this.closing = true
+    this.letGo()
     this.messages = []
     this.host.leave(this)
     this.giveBack()
@@ -281,6 +334,7 @@ export class DatagramHandle implements Provider.Handle {
   stop(failure: Provider.Failure): void {
     if (this.deaf) return
     const bound = this.seat !== undefined
+    this.letGo()
     this.giveBack()
     this.dead = true
     if (bound) this.later(() => this.closing ? undefined : this.sink.broken(failure))
@@ -288,6 +342,7 @@ export class DatagramHandle implements Provider.Handle {
 
   crash(): void {
     this.dead = true
+    this.letGo()
     this.seat = undefined
   }
 

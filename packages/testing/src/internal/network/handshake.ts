@@ -32,6 +32,7 @@ export class Attempt {
     this.callerData = plan.callerData === undefined ? noBytes : new Uint8Array(plan.callerData)
     this.conn = handle.host.net.nameConnection()
     this.end = new End(this.conn, handle.host, local)
+    this.end.flow.dscp = plan.quality?.dscp ?? 0
     // An attempt whose connection breaks before it is there ends with it.
     this.end.handle = { ...noEar, wake: () => this.failAt(0, this.broken) }
   }
@@ -54,6 +55,7 @@ export class Attempt {
     const { remote } = this.plan
     const place = placeOf(remote)
     net.noteAddresses("connect", this.handle.host, this.conn, this.end.local, remote)
+    net.noteMark(this.handle, this.plan.quality)
     const found = net.route(this.handle.host, place.host)
     const meeting = this.meeting = net.meeting(place, this.end.local)
     if (meeting === undefined) return this.setOut(place, found)
@@ -99,6 +101,12 @@ export class Attempt {
       arrive: () => host.called(this),
       lost: (why) => this.note("lost", why)
     })
+  }
+
+  /** Its request is at the host that is called: what is asked for is reserved there and on the way, or it is refused. */
+  reserves(callee: Host): boolean {
+    const { end, handle, over, plan: { quality } } = this
+    return over || quality === undefined || handle.reserves(quality, callee, end.flow)
   }
 
   /** Nothing more is heard of it. */
@@ -296,10 +304,10 @@ export class Request implements Provider.Incoming {
   }
 }
 
-/** Says no to a caller that nobody waits for. */
-export const refuse = (host: Host, attempt: Attempt): void => {
+/** Says no to a caller: nobody waits for it, unless something else is said. */
+export const refuse = (host: Host, attempt: Attempt, code: WsaError.Code = "WSAECONNREFUSED"): void => {
   host.net.link(host, attempt.end.host).send(0, makeFlow(), {
-    arrive: () => attempt.refuse("WSAECONNREFUSED"),
+    arrive: () => attempt.refuse(code),
     lost: (why) => attempt.note("lost", why)
   })
 }

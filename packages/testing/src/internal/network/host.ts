@@ -20,6 +20,8 @@ export interface HostSettings {
   readonly maxBuffers: number
   readonly ephemeralPorts: readonly [first: number, last: number]
   readonly network: "up" | "down"
+  /** Bytes a second that can be reserved, each way. */
+  readonly reservable: number
 }
 
 /** What runs on a host, and ends and begins with it. */
@@ -53,8 +55,15 @@ export class Host {
   private readonly maxBuffers: number
   private readonly broadcasts: ReadonlyArray<string>
   private nextHandle = 1
+  /** What is reserved of what leaves, and of what arrives. */
+  readonly leaving = { reserved: 0 }
+  readonly arriving = { reserved: 0 }
+  private reservables: ReadonlyArray<{ readonly bytes: number }>
 
-  constructor(net: Network, { addresses, ephemeralPorts, maxBuffers, maxSockets, name, network }: HostSettings) {
+  constructor(
+    net: Network,
+    { addresses, ephemeralPorts, maxBuffers, maxSockets, name, network, reservable }: HostSettings
+  ) {
     this.net = net
     this.name = name
     this.addresses = addresses
@@ -63,6 +72,7 @@ export class Host {
     this.network = network
     this.maxSockets = maxSockets
     this.maxBuffers = maxBuffers
+    this.reservables = [{ bytes: reservable }]
     const now = () => net.engine.now()
     this.ports = new Ports(now, ephemeralPorts, net.exclusiveBind)
     this.datagramPorts = new Ports(now, ephemeralPorts, net.exclusiveBind)
@@ -71,6 +81,22 @@ export class Host {
   /** Whether anything can be sent from here, or arrive here. */
   get reachable(): boolean {
     return this.powered && this.network === "up"
+  }
+
+  /** Bytes a second that can be reserved, each way: the last word counts. */
+  get reservable(): number {
+    return this.reservables.at(-1)!.bytes
+  }
+
+  /** Answers what takes it back. */
+  setReservable(bytes: number): () => void {
+    const one = { bytes }
+    this.reservables = [...this.reservables, one]
+    this.net.reservations?.reconsider()
+    return () => {
+      this.reservables = this.reservables.filter((other) => other !== one)
+      this.net.reservations?.reconsider()
+    }
   }
 
   open(kind: Provider.Kind, sink: Provider.Sink): Provider.Handle | Provider.Failure {
@@ -161,7 +187,10 @@ export class Host {
       attempt.note("backlog full")
       return backlog === "refuse" || listener.kind.family === "Unix" ? refuse(this, attempt) : undefined
     }
-    new Request(listener, attempt).asked()
+    if (!attempt.reserves(this)) return refuse(this, attempt, "WSAEOPNOTSUPP")
+    const made = new Request(listener, attempt)
+    if (!attempt.over) attempt.handle.standing?.join("receiving", made.callee.flow)
+    made.asked()
   }
 
   /** A datagram. `within`: it comes within the call that sent it, so nobody may be told of it yet. */

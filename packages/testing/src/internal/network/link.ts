@@ -2,6 +2,7 @@
  * One direction between two hosts: how long it takes, how much goes through, and what is lost on the way.
  */
 import type { Engine, Luck } from "../../Sim.ts"
+import { Classes, type Service } from "./classes.ts"
 
 /** Times are microseconds. */
 export interface LinkSettings {
@@ -15,6 +16,8 @@ export interface LinkSettings {
   readonly mtu: number
   /** How many bytes of datagrams wait for a link that is busy; more are dropped. */
   readonly queue: number
+  /** Bytes a second that can be reserved; `undefined`: the usual share of the bandwidth. */
+  readonly reservable: number | undefined
 }
 
 /** Something that is sent. Exactly one of the two is called, and not before `send` has returned. */
@@ -31,9 +34,15 @@ export interface Flow {
   tag: number
   /** How many are on their way. */
   flying: number
+  /** The mark of what is sent: a differentiated services code point, 0 where nothing was asked for. */
+  dscp: number
+  /** What is reserved for it, by either end; the last one counts. */
+  services: ReadonlyArray<Service>
 }
 
-export const makeFlow = (): Flow => ({ floor: 0, tag: 0, flying: 0 })
+const nothingReserved: ReadonlyArray<never> = []
+
+export const makeFlow = (): Flow => ({ floor: 0, tag: 0, flying: 0, dscp: 0, services: nothingReserved })
 
 /** Whether something can be sent from here, or arrive here. */
 export interface Place {
@@ -42,6 +51,7 @@ export interface Place {
 }
 
 interface Waiting {
+  readonly flow: Flow
   readonly packet: Packet
   readonly size: number
   readonly tag: number
@@ -71,6 +81,14 @@ export class Link {
   private queued = 0
   /** What is left over of a microsecond when a packet has been sent. */
   private rest = 0
+  /** Who goes first, from the first mark or reservation on. */
+  private classes: Classes | undefined
+  /** Datagrams from one address to another for which something was asked, by the two. */
+  private pairs: Map<string, Flow> | undefined
+  /** Bytes a second that are reserved. */
+  reserved = 0
+  /** Told when it has become another. */
+  changed: () => void = () => {}
 
   constructor(engine: Engine, from: Place, to: Place, settings: LinkSettings) {
     this.engine = engine
@@ -98,6 +116,7 @@ export class Link {
 
   private apply(): void {
     this.settings = this.changes.reduce((settings, change) => change(settings), this.plain)
+    this.changed()
   }
 
   get name(): string {
@@ -142,18 +161,20 @@ export class Link {
   sendDatagram(size: number, flow: Flow, packet: Packet): string | undefined {
     if (!this.from.reachable) return "network down"
     if (this.holds === 0 && this.settings.bandwidth === Infinity) return void this.fly(size, flow, packet)
-    if (this.queued + size > this.settings.queue) return "queue full"
-    this.queued += size
+    // What is reserved has room of its own.
+    const counts = this.classes?.conforms(flow, size) === true ? 0 : size
+    if (this.queued + counts > this.settings.queue) return "queue full"
+    this.queued += counts
     if (this.holds > 0) {
       this.held.push(() => {
-        this.queued -= size
+        this.queued -= counts
         const why = this.sendDatagram(size, flow, packet)
         if (why !== undefined) packet.lost(why)
       })
       return undefined
     }
     const dequeue = (after: () => void) => () => {
-      this.queued -= size
+      this.queued -= counts
       after()
     }
     this.enqueue(size, flow, { arrive: dequeue(() => this.fly(size, flow, packet)), lost: packet.lost }, true)
@@ -222,8 +243,10 @@ export class Link {
    * were its flow the only one to wait, and the lowest tag goes first.
    */
   private enqueue(size: number, flow: Flow, packet: Packet, flies = false): void {
+    if (this.classes !== undefined || flow.dscp !== 0) return this.enqueueByClass(size, flow, packet, flies)
     const tag = flow.tag = Math.max(this.clock, flow.tag) + size
     const next: Waiting = {
+      flow,
       packet: flies ? packet : { arrive: () => this.leave(flow, packet), lost: packet.lost },
       size,
       tag
@@ -239,6 +262,7 @@ export class Link {
   }
 
   private serve(): void {
+    if (this.classes !== undefined) return this.serveByClass(this.classes)
     const next = this.waiting.shift()
     this.busy = next !== undefined
     if (next === undefined) {
@@ -246,13 +270,92 @@ export class Link {
       return
     }
     this.clock = next.tag
-    const owed = next.size * 1e6 + this.rest
-    const { bandwidth } = this.settings
-    const micros = Math.floor(owed / bandwidth)
-    this.rest = owed - micros * bandwidth
-    this.engine.at(this.engine.now() + micros, () => {
+    this.engine.at(this.sent(next.size), () => {
       next.packet.arrive()
       this.serve()
     })
+  }
+
+  /** When so many bytes have been sent that are sent from now on. */
+  private sent(size: number): number {
+    const owed = size * 1e6 + this.rest
+    const { bandwidth } = this.settings
+    const micros = Math.floor(owed / bandwidth)
+    this.rest = owed - micros * bandwidth
+    return this.engine.now() + micros
+  }
+
+  // -- classes --------------------------------------------------------------------------------------------------------
+
+  /** From now on it matters what waits: until then all that waits has been equal. */
+  private classify(): Classes {
+    if (this.classes !== undefined) return this.classes
+    const classes = this.classes = new Classes(this.engine, this.clock, this)
+    // A tag was given to what came; from now on it is given to whoever is next. The last of a flow to say so is its first.
+    for (const { flow, size, tag } of this.waiting.toReversed()) flow.tag = tag - size
+    for (const { flow, packet, size } of this.waiting) classes.add(size, flow, packet)
+    this.waiting.length = 0
+    return classes
+  }
+
+  private enqueueByClass(size: number, flow: Flow, packet: Packet, flies: boolean): void {
+    this.classify().add(size, flow, flies ? packet : { arrive: () => this.leave(flow, packet), lost: packet.lost })
+    if (!this.busy) this.serve()
+  }
+
+  private serveByClass(classes: Classes): void {
+    const turn = classes.next()
+    this.busy = turn !== undefined
+    if (turn === undefined) {
+      this.rest = 0
+      return
+    }
+    this.engine.at(this.sent(turn.size), () => {
+      turn.packet?.arrive()
+      this.serve()
+    })
+  }
+
+  /** From now on the flows have what is reserved for them. */
+  begin(service: Service, flows: Iterable<Flow>): void {
+    this.classify().begin(service)
+    for (const flow of flows) this.favour(flow, service)
+  }
+
+  end(service: Service, flows: Iterable<Flow>): void {
+    for (const flow of flows) this.unfavour(flow, service)
+    this.classify().end(service)
+  }
+
+  favour(flow: Flow, service: Service): void {
+    flow.services = [...flow.services, service]
+    this.classify().moved(flow)
+  }
+
+  unfavour(flow: Flow, service: Service): void {
+    flow.services = flow.services.filter((other) => other !== service)
+    this.classify().moved(flow)
+  }
+
+  /** A mark that is another one counts for what waits, too. */
+  mark(flow: Flow, dscp: number): void {
+    flow.dscp = dscp
+    this.classes?.moved(flow)
+  }
+
+  /** Lets the datagrams from one address to another be a flow of their own. Answers what takes it back. */
+  pair(key: string, flow: Flow): () => void {
+    const pairs = this.pairs ??= new Map<string, Flow>()
+    pairs.set(key, flow)
+    return () => {
+      if (pairs.get(key) === flow) pairs.delete(key)
+    }
+  }
+
+  /** The flow of a datagram, where it has one of its own; not for one that is longer than was said. */
+  pairOf(key: () => string, size: number): Flow | undefined {
+    if (this.pairs === undefined || this.pairs.size === 0) return undefined
+    const flow = this.pairs.get(key())
+    return flow === undefined || size > (flow.services.at(-1)?.longest ?? Infinity) ? undefined : flow
   }
 }

@@ -11,6 +11,7 @@ import { whyForeign } from "../sim/guard.ts"
 import type { Request } from "./handshake.ts"
 import { Host, type HostSettings, loopbackV4, loopbackV6, prefixOf } from "./host.ts"
 import { Link, type LinkSettings } from "./link.ts"
+import { Reservations } from "./reservations.ts"
 import type { End } from "./stream.ts"
 import { Words } from "./words.ts"
 
@@ -25,6 +26,8 @@ export interface Settings {
   readonly calleeDataMax: number
   readonly conditional: boolean
   readonly exclusiveBind: boolean
+  /** Whether anything can be reserved. */
+  readonly reserves: boolean
 }
 
 /** What has been said of an address. */
@@ -53,6 +56,8 @@ export class Network {
   readonly connections = new Set<End>()
   /** Callers that listeners have not answered. */
   readonly pending = new Set<Request>()
+  /** What is reserved, where anything can be. */
+  readonly reservations: Reservations | undefined
   private readonly settings: Settings
   private readonly links = new Map<string, Link>()
   private readonly owners = new Map<string, Host>()
@@ -76,6 +81,8 @@ export class Network {
     this.calleeDataMax = calleeDataMax
     this.exclusiveBind = exclusiveBind
     this.conditional = settings.conditional || callerDataMax > 0 || calleeDataMax > 0
+    this.reservations = settings.reserves ? new Reservations(engine) : undefined
+    const { marking } = profile
     const stream = (options: ReadonlyArray<Provider.ProviderOption>): Provider.Capabilities => ({
       callerDataMax,
       calleeDataMax,
@@ -83,24 +90,27 @@ export class Network {
       options: new Set(options),
       exclusiveBind,
       boundedBacklog: profile.backlog !== "reset",
-      marking: false,
+      marking: marking !== "none",
       pacing: false,
       priority: false,
-      reservesQos: false
+      reservesQos: settings.reserves
     })
+    // Nothing of a Unix-domain socket is ever on its way.
+    const unix = { marking: false, reservesQos: false }
     const datagram = (maxMessage: number, options: ReadonlyArray<Provider.ProviderOption>): Provider.Capabilities => ({
       ...stream(options),
       callerDataMax: 0,
       calleeDataMax: 0,
-      maxMessage
+      maxMessage,
+      marking: marking === "all"
     })
     const inet = stream(["SO_KEEPALIVE", "TCP_NODELAY"])
     this.table = {
-      stream: { IPv4: inet, IPv6: inet, Unix: stream([]) },
+      stream: { IPv4: inet, IPv6: inet, Unix: { ...stream([]), ...unix } },
       datagram: {
         IPv4: datagram(65507, ["SO_BROADCAST"]),
         IPv6: datagram(65527, ["SO_BROADCAST"]),
-        Unix: datagram(65507, [])
+        Unix: { ...datagram(65507, []), ...unix }
       }
     }
     this.names.set("localhost", [loopbackV4, loopbackV6])
@@ -148,6 +158,7 @@ export class Network {
     if (link === undefined) {
       const otherwise = from === to ? this.settings.loopback : this.settings.link
       link = new Link(this.engine, from, to, this.settings.links.get(key) ?? otherwise)
+      if (this.reservations !== undefined) link.changed = () => this.reservations!.reconsider()
       this.links.set(key, link)
     }
     return link
@@ -165,6 +176,11 @@ export class Network {
     return this.link(from, to).settings.latency + this.link(to, from).settings.latency
   }
 
+  /** Whether two hosts can speak with each other now. */
+  joined(one: Host, other: Host): boolean {
+    return one.reachable && other.reachable && this.link(one, other).cuts === 0 && this.link(other, one).cuts === 0
+  }
+
   nameConnection(): string {
     return `c${++this.connectionNumber}`
   }
@@ -172,6 +188,14 @@ export class Network {
   noteAddresses(kind: string, host: Host, conn: string, from: Address, to: Address, bytes?: number): void {
     const event = { kind, host: host.name, conn, from: SocketAddress.format(from), to: SocketAddress.format(to), bytes }
     this.engine.note(event)
+  }
+
+  noteMark(
+    { host, number }: { readonly host: Host; readonly number: number },
+    quality: Provider.Quality | undefined
+  ): void {
+    const dscp = quality?.dscp
+    if (dscp !== undefined) this.engine.note({ kind: "marked", host: host.name, socket: number, dscp })
   }
 
   /** Forgets a connection that has no end left. */

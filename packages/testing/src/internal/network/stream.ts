@@ -137,6 +137,8 @@ export class End {
   /** The handle of this end has been closed. */
   gone = false
   failure: Provider.Failure | undefined
+  /** Told when nothing comes of it any more. */
+  settled: (() => void) | undefined
   /** Nothing comes of it any more: it has failed, or both directions have ended. */
   over = false
   /** This end was the first to end its direction, so the pair of addresses rests afterwards. */
@@ -455,6 +457,7 @@ export class End {
     this.early = []
     this.drop()
     this.host.net.settle(this)
+    this.settled?.()
   }
 
   /** The connection is gone for this end, whatever the other one knows. */

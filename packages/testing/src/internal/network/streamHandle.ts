@@ -7,7 +7,9 @@ import { type Address, placeOf, portOf, seenBy, withPort } from "../addresses.ts
 import { overlap, wildcard } from "../seats.ts"
 import { Attempt, type Request } from "./handshake.ts"
 import type { Host } from "./host.ts"
+import type { Flow } from "./link.ts"
 import type { Taken } from "./ports.ts"
+import { cannot, Standing } from "./standing.ts"
 import { type Ear, type End, noEar } from "./stream.ts"
 
 const notSocket = Provider.failure("WSAENOTSOCK")
@@ -66,6 +68,8 @@ export class StreamHandle implements Provider.Handle, Ear {
   private dead = false
   /** An attempt that ended with the programs of the host, of which they have not been told. */
   private doomed: Attempt | undefined
+  /** What its QOS has come to, where there is one. */
+  standing: Standing | undefined
 
   constructor(host: Host, kind: Provider.Kind, sink: Provider.Sink, number: number) {
     this.host = host
@@ -134,6 +138,8 @@ export class StreamHandle implements Provider.Handle, Ear {
     if (SocketAddress.isUnspecified(plan.remote) || SocketAddress.portOf(plan.remote) === 0) {
       return Provider.failure("WSAEADDRNOTAVAIL")
     }
+    const unable = cannot(plan.quality, this.host.net.capabilities(this.kind))
+    if (unable !== undefined) return unable
     if (this.host.full()) return Provider.failure("WSAENOBUFS")
     // A Unix-domain socket that was not bound has no name, neither while it connects nor afterwards.
     const named = this.kind.family !== "Unix" || this.seat !== undefined || plan.local !== undefined
@@ -198,6 +204,7 @@ export class StreamHandle implements Provider.Handle, Ear {
   /** R26: the port stays. What had been bound is as it was bound. */
   private unconnect(attempt: Attempt): void {
     attempt.conclude()
+    this.letGo()
     this.attempt = undefined
     this.remote = undefined
     if (this.seat === undefined) return
@@ -228,6 +235,7 @@ export class StreamHandle implements Provider.Handle, Ear {
     this.address = end.local
     end.handle = this
     if (this.keepAlive) end.keepAlive(true)
+    if (this.standing !== undefined) end.settled = () => this.letGo()
   }
 
   abort(number: number): Address | undefined {
@@ -344,12 +352,51 @@ export class StreamHandle implements Provider.Handle, Ear {
     return this.deaf ? notSocket : notSupported
   }
 
-  setQuality(quality: Provider.Quality | undefined): Provider.Failure | undefined {
-    return this.deaf || quality === undefined ? undefined : notSupported
+  // -- quality of service -------------------------------------------------------------------------------------------
+
+  get closed(): boolean {
+    return this.deaf
   }
 
-  reserved(): undefined {
+  setQuality(quality: Provider.Quality | undefined): Provider.Failure | undefined {
+    const { host, peerEnd: end } = this
+    if (this.deaf) return undefined
+    if (end === undefined || end.over) return quality === undefined ? undefined : Provider.failure("WSAENOTCONN")
+    if (quality === undefined) this.letGo()
+    else {
+      const unable = cannot(quality, host.net.capabilities(this.kind))
+      if (unable !== undefined) return unable
+      const standing = this.standing ?? new Standing(this, "stream")
+      const failure = standing.ask(quality, end.peer.host, end.flow, end.peer.flow)
+      if (failure !== undefined) return failure
+      this.standing = standing
+      end.settled = () => this.letGo()
+    }
+    end.out.mark(end.flow, quality?.dscp ?? 0)
+    host.net.noteMark(this, quality)
     return undefined
+  }
+
+  /** What an attempt asks for is reserved on the way to its peer, or nothing is. */
+  reserves(quality: Provider.Quality, peer: Host, flow: Flow): boolean {
+    if (this.standing !== undefined) return true
+    const standing = new Standing(this, "stream")
+    if (standing.ask(quality, peer, flow, undefined) !== undefined) return false
+    this.standing = standing
+    return true
+  }
+
+  reserved(): Provider.QosChange["reserved"] {
+    return this.standing?.reserved
+  }
+
+  qosChanged(change: Provider.QosChange): void {
+    if (!this.deaf && this.attempt === undefined) this.sink.qosChanged(change)
+  }
+
+  private letGo(): void {
+    this.standing?.release()
+    this.standing = undefined
   }
 
   sendTo(): Provider.Failure {
@@ -362,6 +409,7 @@ export class StreamHandle implements Provider.Handle, Ear {
     if (this.finished) return
     if (!this.closing) this.host.leave(this)
     this.closing = true
+    this.letGo()
     if (this.dead) return this.finish()
     this.withdraw()
     const { peerEnd: end } = this
@@ -423,6 +471,7 @@ export class StreamHandle implements Provider.Handle, Ear {
     this.doomed = attempt
     const busy = attempt !== undefined || this.listening || (end !== undefined && this.told !== "broken")
     this.withdraw()
+    this.letGo()
     this.dead = true
     if (end === undefined || end.over) this.giveBack(end)
     else {
@@ -444,6 +493,7 @@ export class StreamHandle implements Provider.Handle, Ear {
   /** The host has lost its power. */
   crash(): void {
     this.dead = true
+    this.letGo()
     this.seat = undefined
     this.attempt?.conclude()
     this.attempt = undefined
