@@ -207,7 +207,7 @@ describe.each(layers)("Bad input on %s", (name, layer) => {
       const s = yield* Winsock.socket(tcp)
       const to = "127.0.0.1:9"
       const bytes = new Uint8Array(1)
-      const guaranteed = { sending: { serviceType: "guaranteed", tokenRate: 16_000 } } as const
+      const promised = { sending: { serviceType: "guaranteed", tokenRate: 16_000, latency: 1 } } as const
       const cases = [
         [{ callerData: bytes }, "WSAEPROTONOSUPPORT"],
         [{ callerData: untyped("text") }, "WSAEPROTONOSUPPORT"],
@@ -216,14 +216,14 @@ describe.each(layers)("Bad input on %s", (name, layer) => {
         [{ calleeData: untyped("8") }, "WSAEFAULT"],
         [{ sqos: untyped({ sending: { serviceType: "teleport" } }) }, "WSAEFAULT"],
         [{ gqos: untyped(7) }, "WSAEFAULT"],
-        [{ sqos: guaranteed }, "WSAEOPNOTSUPP"]
+        [{ sqos: promised }, "WSAEOPNOTSUPP"]
       ] as const
       for (const [options, tag] of cases) assert.strictEqual(yield* tagOf(Winsock.WSAConnect(s, to, options)), tag)
       assert.strictEqual(yield* tagOf(Winsock.getsockname(s)), "WSAEINVAL")
       // R11: on datagrams user data is nothing, a QOS is not.
       const d = yield* Winsock.socket(udp)
       yield* Winsock.WSAConnect(d, to, { callerData: untyped("text"), calleeData: -1 })
-      assert.strictEqual(yield* tagOf(Winsock.WSAConnect(d, to, { sqos: guaranteed })), "WSAEOPNOTSUPP")
+      assert.strictEqual(yield* tagOf(Winsock.WSAConnect(d, to, { sqos: promised })), "WSAEOPNOTSUPP")
       assert.strictEqual(SocketAddress.format(yield* Winsock.getpeername(d)), to)
     })
   )

@@ -1252,7 +1252,7 @@ const nature: Group = {
       })
     },
     {
-      cause: "a guaranteed flow, which nobody here can give",
+      cause: "a bound on the delay of a flow, which nobody here can promise",
       rows: ["E16", "R16"],
       world: "network",
       call: "WSAConnect",
@@ -1260,7 +1260,9 @@ const nature: Group = {
       run: Effect.gen(function*() {
         const address = yield* served()
         const s = yield* socket("stream", address)
-        yield* Winsock.WSAConnect(s, at(address), { sqos: { sending: { serviceType: "guaranteed", tokenRate: 1 } } })
+        yield* Winsock.WSAConnect(s, at(address), {
+          sqos: { sending: { serviceType: "guaranteed", tokenRate: 1, latency: 1 } }
+        })
       })
     },
     {
