@@ -95,6 +95,13 @@ const connects = (name: string, count = 2000): Work => ({
   fresh: false
 })
 
+/** A mark, on a socket that is bound for it and on one that was bound anyway. */
+const marked: Work = {
+  ...connects("connect marked"),
+  ours: ours("connect marked", "connect marked bound"),
+  peers: contenders("winsock", { "bound, unmarked": "connect bound" })
+}
+
 const bytes = (rows: ReadonlyArray<string>, task: string): Work => ({
   ours: ours(...rows),
   peers: streams(task),
@@ -118,6 +125,7 @@ export const works: ReadonlyArray<Work> = [
   connects("connect unix"),
   connects("connect refused"),
   connects("connect concurrent", 1000),
+  marked,
   bytes(["read into", "read owned", "read lent"], "read"),
   bytes(["write"], "write"),
   datagrams("datagrams sent"),

@@ -1,5 +1,5 @@
 // Ours, as a program of a user has it.
-import { type SocketAddress, Winsock } from "@effect-winsock/core"
+import { type Qos, type SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
 import { NodeWinsock } from "@effect-winsock/node"
 import { Effect, ManagedRuntime, type Scope } from "effect"
 import {
@@ -36,6 +36,25 @@ const connectAndClose = Effect.fnUntraced(function*(socket: typeof tcp, address:
   }
 })
 
+/** A service that states no rate, so that it is marked and nothing else. */
+const sqos: Qos.Qos = { sending: { serviceType: "networkControl" } }
+
+/** Ports that a bind has chosen are nobody's for a minute after a close, but not after a reset. */
+const connectAndReset = Effect.fnUntraced(function*(
+  peer: Peer,
+  count: number,
+  { bound, marked }: { readonly bound: boolean; readonly marked: boolean }
+) {
+  const address: SocketAddress.Input = at(peer, peer.accept)
+  for (let i = 0; i < count; i++) {
+    const s = yield* tcp
+    yield* Winsock.setsockopt(s, SocketOption.SO_LINGER, { l_onoff: true, l_linger: 0 })
+    if (bound) yield* Winsock.bind(s, "0.0.0.0:0")
+    yield* Winsock.WSAConnect(s, address, marked ? { sqos } : undefined)
+    yield* Winsock.closesocket(s)
+  }
+})
+
 const refused = Effect.fnUntraced(function*(address: SocketAddress.Input, count: number) {
   for (let i = 0; i < count; i++) {
     const s = yield* tcp
@@ -64,6 +83,9 @@ export const tasks: Tasks = {
     const one = connectAndClose(tcp, at(peer, peer.accept), 1)
     return Effect.all(Array.from({ length: count }, () => one), { concurrency: "unbounded", discard: true })
   }),
+  "connect marked": task((peer, count) => connectAndReset(peer, count, { bound: false, marked: true })),
+  "connect marked bound": task((peer, count) => connectAndReset(peer, count, { bound: true, marked: true })),
+  "connect bound": task((peer, count) => connectAndReset(peer, count, { bound: true, marked: false })),
   "read into": task(Effect.fnUntraced(function*(peer, count) {
     const s = yield* source(peer, count)
     const buffer = new Uint8Array(piece)
