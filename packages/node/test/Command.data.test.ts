@@ -214,6 +214,33 @@ describe("winsock connect --qos --dscp", () => {
         assert.include(error?.detail, "sending.serviceType")
       })
     ))
+
+  it.effect("travels with the exchange, and is seen on the other side", () =>
+    inMemory(() =>
+      Effect.gen(function*() {
+        const { seen } = yield* against(
+          CF_ACCEPT,
+          "--proxy-protocol",
+          "exchange",
+          "--qos",
+          "bestEffort:1M",
+          "--json"
+        )
+        assert.deepStrictEqual(seen.sqos?.sending, { serviceType: "bestEffort", tokenRate: 1_000_000 })
+      }), exchange))
+
+  it.live("marks what is sent, live", () =>
+    Effect.gen(function*() {
+      const { address } = yield* listens("--json")
+      const named = connectReport(yield* commandProcess("connect", address, "--dscp", "AF41", "--json"))
+      assert.strictEqual(named.applied?.sending.marked, Qos.dscp.AF41)
+      const { out } = yield* commandProcess("connect", address, "--qos", "controlledLoad:100k")
+      assert.match(
+        out,
+        /^QOS to the peer controlledLoad at 100000 bytes\/s: marked CS3 \(24\), shaped to 100000 bytes\/s$/m
+      )
+      assert.match(out, /^ {2}serviceType ignored: nothing is reserved on this network/m)
+    }).pipe(Effect.scoped))
 })
 
 describe("winsock listen --callee-data --proxy-protocol", () => {
@@ -233,28 +260,33 @@ describe("winsock listen --callee-data --proxy-protocol", () => {
       return { text: text(connected.calleeData), from: SocketAddress.format(yield* Winsock.getsockname(s)) }
     }))
 
-  it.effect("R12, R13: exchange tells what a caller sent along, and passes data back", () =>
+  it.effect("R12, R13: exchange tells what a caller sent along and asks for, and passes data back", () =>
     inMemory(() =>
       Effect.gen(function*() {
         const fiber = yield* begin("--proxy-protocol", "exchange", "--callee-data", "session 7", "--json")
         const { text } = yield* call({
           callerData: bytes("tenant=acme"),
-          calleeData: 64
+          calleeData: 64,
+          sqos: { sending: { serviceType: "bestEffort", tokenRate: 64_000 } }
         })
         assert.strictEqual(text, "session 7")
         const [, caller] = reports(yield* Fiber.join(fiber))
         assert.isTrue(caller?._tag === "CallerReport")
         assert.strictEqual((caller as Report.CallerReport).callerData?.text, "tenant=acme")
+        assert.deepStrictEqual((caller as Report.CallerReport).qos, {
+          sending: { serviceType: "bestEffort", tokenRate: 64_000 }
+        })
       }), exchange))
 
   it.effect("says the same to people", () =>
     inMemory(() =>
       Effect.gen(function*() {
         const fiber = yield* begin("--proxy-protocol", "exchange")
-        yield* call({ callerData: bytes("acme\u009b") })
+        yield* call({ callerData: bytes("acme\u009b"), sqos: { sending: { serviceType: "bestEffort", tokenRate: 1 } } })
         const { out } = yield* Fiber.join(fiber)
         assert.match(out, /^1: 127.* connected$/m)
         assert.match(out, /^ {2}it sent along 6 bytes: "acme\\u009b"$/m)
+        assert.match(out, /^ {2}it asks for bestEffort at 1 bytes\/s to here$/m)
       }), exchange))
 
   it.effect("one-way tells the true source that a proxy names", () =>

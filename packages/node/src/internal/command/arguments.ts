@@ -138,7 +138,9 @@ export const qos = (text: string): Result.Result<Qos.Qos, string> => {
     ? { serviceType }
     : { serviceType, tokenRate: Math.round(Number(amount) * factor) }
   const wrong = Qos.check({ sending })
-  return wrong === undefined ? Result.succeed({ sending }) : Result.fail(wrong.detail ?? wrong._tag)
+  return wrong === undefined
+    ? Result.succeed({ sending })
+    : Result.fail(`what can be asked for: ${wrong.detail ?? wrong._tag}`)
 }
 
 /** A QOS whose packets have a code point, whatever the kind of service says; best effort where nothing else is asked for. */
