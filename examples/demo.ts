@@ -7,7 +7,7 @@
 //
 // It starts its own peers, on loopback and on ports that the system chooses, and sends nothing beyond this machine.
 // The exit code is 0 only if every line says what was expected.
-import { Winsock } from "@effect-winsock/core"
+import { ConnectData, Winsock } from "@effect-winsock/core"
 import { NodeWinsock } from "@effect-winsock/node"
 import { Sim, SimNetwork } from "@effect-winsock/testing"
 import { NodeRuntime } from "@effect/platform-node"
@@ -18,6 +18,8 @@ import path from "node:path"
 import { setImmediate } from "node:timers/promises"
 import { Worker } from "node:worker_threads"
 import { line, program, World } from "./program.ts"
+
+const exchanging = Layer.provide(ConnectData.layerExchange())
 
 // --- live ----------------------------------------------------------------------------------------------------------
 
@@ -67,6 +69,7 @@ const live = Layer.effect(
       outage: "500 millis",
       silent: silentListener,
       path: temporaryPath,
+      exchanging: exchanging(Layer.fresh(NodeWinsock.layer)),
       leftovers: Effect.promise(async () => {
         // Node tells that a datagram socket is closed before its own list forgets it, a turn of the event loop later.
         for (let turn = 0; turn < 3; turn++) await setImmediate()
@@ -97,11 +100,12 @@ const simulated = Layer.effect(
       outage: "1 hour",
       silent: Effect.succeed("127.0.0.1:9"),
       path: Effect.succeed("unix:/peer.sock"),
+      exchanging: exchanging(Layer.fresh(net.layer("host"))),
       // the run looks by itself
       leftovers: Effect.succeed([])
     })
   })
-).pipe(Layer.provideMerge(SimNetwork.layer({ loopback: { latency: "50 micros" } })))
+).pipe(Layer.provideMerge(SimNetwork.layer({ loopback: { latency: "50 micros", reservable: 1_000_000 } })))
 
 const silently = Effect.provideService(Console.Console, { ...console, log: () => {} })
 

@@ -1,6 +1,7 @@
 // What the demo runs, whatever the world: the common ways a connect ends, and a server that is away for a while.
 import { SocketAddress, Winsock, type WsaError } from "@effect-winsock/core"
-import { Console, Context, Data, Duration, Effect, Result, Schedule, type Scope } from "effect"
+import { Console, Context, Data, Duration, Effect, type Layer, Result, Schedule, type Scope } from "effect"
+import { hello } from "./hello.ts"
 
 const encode = (text: string) => new TextEncoder().encode(text)
 const decode = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
@@ -17,6 +18,8 @@ export class World extends Context.Service<World, {
   readonly silent: Effect.Effect<SocketAddress.Input, unknown, Winsock.Winsock | Scope.Scope>
   /** A Unix-domain path that is free. */
   readonly path: Effect.Effect<SocketAddress.Input, never, Scope.Scope>
+  /** The same network, and its sockets exchange data while they connect. */
+  readonly exchanging: Layer.Layer<Winsock.Winsock, unknown>
   /** What was not given back; empty is good. */
   readonly leftovers: Effect.Effect<ReadonlyArray<string>>
 }>()("demo/World") {}
@@ -156,6 +159,12 @@ const peerChanged = Effect.gen(function*() {
   return `heard "one" of the first, "two" of the second, nothing else`
 })
 
+const greeted = (tenant: string) =>
+  Effect.gen(function*() {
+    const { exchanging } = yield* World
+    return yield* Effect.provide(Effect.scoped(hello(tenant)), exchanging)
+  })
+
 const away = Effect.gen(function*() {
   const { outage } = yield* World
   const listener = yield* tcp
@@ -196,6 +205,8 @@ export const program = Effect.gen(function*() {
       ),
       yield* step("no way leads there", "WSAENETUNREACH", unreachable),
       yield* step("datagrams, peer changed", "done", peerChanged),
+      yield* step("data and QOS go along", "done", greeted("acme")),
+      yield* step("the server wants others", "WSAECONNREFUSED", greeted("evil")),
       yield* step("a server that is away", "done", away)
     ]
   }))
