@@ -1,4 +1,4 @@
-import { Qos, type SocketAddress, UserData, Winsock } from "@effect-winsock/core"
+import { ConnectData, Qos, type SocketAddress, UserData, Winsock } from "@effect-winsock/core"
 import { Memory, Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Layer, Option, Schema, SchemaTransformation, type Scope } from "effect"
@@ -89,22 +89,33 @@ const simulated = <A, E>(program: Effect.Effect<A, E, Sim.Sim>): A => {
   return report.exit.value
 }
 
-const room = { callerDataMax: 60_000, calleeDataMax: 256 }
-
 interface Room {
   readonly callerDataMax: number
   readonly calleeDataMax: number
 }
 
+const room: Room = { callerDataMax: 48 * 1024, calleeDataMax: 256 }
+
+const inMemory = <A, E>(program: Program<A, E>, winsock: Layer.Layer<Winsock.Winsock, unknown>): Promise<A> =>
+  Effect.runPromise(Effect.provide(Effect.scoped(program), winsock))
+
+const onNetwork = <A, E>(program: Program<A, E>, winsock: Layer.Layer<Winsock.Winsock, unknown, Sim.Sim>): A =>
+  simulated(Effect.provide(Effect.scoped(program), winsock))
+
+const loopback = { latency: "3 millis" } as const
+
+/** Transports that carry data of their own, and those that a carrier makes carry it. */
 const worlds: ReadonlyArray<[string, <A, E>(program: Program<A, E>, room: Room) => Promise<A>]> = [
-  ["in memory", (program, room) => Effect.runPromise(Effect.provide(Effect.scoped(program), Memory.layer(room)))],
+  ["in memory", (program, room) => inMemory(program, Memory.layer(room))],
+  ["on the simulated network", async (program, room) => onNetwork(program, SimNetwork.layer({ ...room, loopback }))],
   [
-    "on the simulated network",
+    "carried in memory",
+    (program, room) => inMemory(program, Layer.provide(Memory.layer(), ConnectData.layerExchange(room)))
+  ],
+  [
+    "carried on the simulated network",
     async (program, room) =>
-      simulated(Effect.provide(
-        Effect.scoped(program),
-        SimNetwork.layer({ ...room, loopback: { latency: "3 millis" } })
-      ))
+      onNetwork(program, Layer.provide(SimNetwork.layer({ loopback }), ConnectData.layerExchange(room)))
   ]
 ]
 
@@ -299,9 +310,11 @@ describe.each(worlds)("an exchange %s", (_, run) => {
   it("E17: a provider that carries no caller data says so", () =>
     run(
       Effect.gen(function*() {
-        const { at } = yield* listening
+        const { at, listener } = yield* listening
         assert.strictEqual(yield* tagOf(calling(at)), "WSAEPROTONOSUPPORT")
-        const connected = yield* calling(at, { callerData: null })
+        const client = yield* begin(calling(at, { callerData: null }))
+        yield* Winsock.accept(listener)
+        const connected = yield* Fiber.join(client)
         assert.strictEqual(yield* tagOf(Hello.callee(connected)), "NoUserData")
       }).pipe(Effect.provide(Hello.layer({ tenant: "acme" }))),
       { callerDataMax: 0, calleeDataMax: 0 }
