@@ -1,8 +1,9 @@
 // The PROXY protocol with programs that nobody here wrote: HAProxy and nginx read our header, and we read HAProxy's. What
 // the page docs/connect-data.md says of them is held here too.
-import { SocketAddress, Winsock } from "@effect-winsock/core"
+import { ConnectData, SocketAddress, Winsock } from "@effect-winsock/core"
+import { NodeWinsock } from "@effect-winsock/node"
 import { assert, describe } from "@effect/vitest"
-import { Effect } from "effect"
+import { type Duration, Effect, Fiber, Layer } from "effect"
 import { writeFileSync } from "node:fs"
 import path from "node:path"
 import * as Frames from "../../core/src/internal/exchangeFrames.ts"
@@ -103,10 +104,11 @@ describe("ProxyPeers", () => {
       return yield* start(file, ["-db", "-f", target])
     })
 
+  /** An address as HAProxy writes it. */
+  const named = (address: string) => address.replace("unix:", "unix@").replaceAll(/[[\]]/g, "")
+
   const binds = (all: ReadonlyArray<Place>, options: string) =>
-    all.map(({ address }) => `  bind ${address.replace("unix:", "unix@").replaceAll(/[[\]]/g, "")} ${options}`).join(
-      "\n"
-    )
+    all.map(({ address }) => `  bind ${named(address)} ${options}`).join("\n")
 
   const readingHaproxy = (file: string) =>
     Effect.gen(function*() {
@@ -154,7 +156,7 @@ describe("ProxyPeers", () => {
       }
     }))
 
-  const nginx = (file: string) =>
+  const nginx = (file: string, options = "proxy_protocol") =>
     Effect.gen(function*() {
       const directory = yield* temporaryDirectory
       const all = yield* places(directory)
@@ -169,7 +171,7 @@ describe("ProxyPeers", () => {
         http {
           access_log off; ${temporary.join(" ")}
           server {
-            ${all.map(({ address }) => `listen ${address} proxy_protocol;`).join(" ")}
+            ${all.map(({ address }) => `listen ${address} ${options};`).join(" ")}
             location / { return 200 "${said}"; }
           }
         }`
@@ -244,12 +246,11 @@ describe("ProxyPeers", () => {
           const directory = yield* temporaryDirectory
           const { address, listener } = yield* listening(family, bind === "" ? `unix:${directory}/ours.sock` : bind)
           const all = yield* places(directory)
-          const target = address.replace("unix:", "unix@").replaceAll(/[[\]]/g, "")
           const server = yield* haproxy(
             file,
             () =>
               `listen all\n  mode tcp\n${binds(all, "")}\n  unique-id-format call-%[src_port]\n` +
-              `  server ours ${target} send-proxy-v2 proxy-v2-options unique-id,crc32c`
+              `  server ours ${named(address)} send-proxy-v2 proxy-v2-options unique-id,crc32c`
           )
           for (const { address, name } of all) {
             const caller = yield* connectWhenReady(server, address)
@@ -293,6 +294,171 @@ describe("ProxyPeers", () => {
         )
         const { header } = yield* accepted(listener)
         assert.deepStrictEqual(header, { command: "LOCAL" })
+      })
+  )
+
+  // -- the same through the layers that a program uses ---------------------------------------------------------------
+
+  const withCarrier = (carrier: Layer.Layer<never, unknown>) =>
+    Effect.provide(Layer.fresh(NodeWinsock.layer.pipe(Layer.provide(carrier))))
+
+  const saying = ConnectData.layerProxy({
+    entries: {
+      alpn: utf8("h2"),
+      authority: "shop.test",
+      uniqueId: utf8("call-7"),
+      ssl: { client: 1, verify: 0, version: "TLSv1.3" },
+      netns: "blue"
+    }
+  })
+
+  /** Connects with caller data, asks, and gives what the server answers with the addresses that it should have been told. */
+  const toldOf = (address: string) =>
+    Effect.gen(function*() {
+      const s = yield* Winsock.socket({ family: SocketAddress.familyOf(at(address)), type: "stream" })
+      yield* Winsock.WSAConnect(s, address, { callerData: utf8("acme") })
+      yield* sendText(s, "GET / HTTP/1.0\r\n\r\n")
+      const answer = (yield* receiveText(s, () => false)).split("\r\n\r\n")[1]
+      const shown = [yield* Winsock.getsockname(s), at(address)]
+        .map((end) => (end._tag === "UnixPathAddress" ? "" : `${String(end.address)} ${end.port}`)).join(" ").trim()
+      return { answer, shown }
+    }).pipe(Effect.scoped, withCarrier(saying))
+
+  const withPort = (all: ReadonlyArray<Place>) => all.filter(({ name }) => name !== "Unix")
+
+  withServer(
+    "haproxy",
+    "R12: HAProxy is told who calls, beside caller data that it knows nothing of",
+    (file) =>
+      Effect.gen(function*() {
+        for (const { address } of withPort(yield* readingHaproxy(file))) {
+          const { answer, shown } = yield* toldOf(address)
+          assert.strictEqual(answer, `${shown} 1 shop.test call-7`)
+        }
+      })
+  )
+
+  withServer(
+    "nginx",
+    "R12: nginx is told who calls, beside caller data that it knows nothing of",
+    (file) =>
+      Effect.gen(function*() {
+        for (const { address } of yield* nginx(file)) {
+          const { answer, shown } = yield* toldOf(address)
+          assert.strictEqual(answer?.trim(), shown)
+        }
+      })
+  )
+
+  for (const { bind, family } of ours) {
+    withServer(
+      "haproxy",
+      `A07: accept gives the true source of what HAProxy hands on, ${family}`,
+      (file) =>
+        Effect.gen(function*() {
+          const directory = yield* temporaryDirectory
+          const all = yield* places(directory)
+          yield* Effect.gen(function*() {
+            const { address, listener } = yield* listening(family, bind === "" ? `unix:${directory}/ours.sock` : bind)
+            const server = yield* haproxy(
+              file,
+              () =>
+                `listen all\n  mode tcp\n${binds(all, "")}\n` +
+                `  server ours ${named(address)} send-proxy-v2 proxy-v2-options crc32c`
+            )
+            for (const { address, name } of all) {
+              const caller = yield* connectWhenReady(server, address)
+              yield* sendText(caller, "first words")
+              const source = yield* Winsock.getsockname(caller)
+              const seen: Array<SocketAddress.SocketAddress> = []
+              const { remote, socket } = yield* Winsock.WSAAccept(listener, (request) => {
+                seen.push(request.remote)
+                return Effect.succeed(Winsock.CF_ACCEPT)
+              })
+              seen.push(remote, yield* Winsock.getpeername(socket))
+              // HAProxy tells nothing of who calls it over a Unix-domain socket: then the caller is HAProxy.
+              if (name === "Unix") assert.strictEqual(SocketAddress.familyOf(remote), family)
+              else assert.deepStrictEqual(seen.map(SocketAddress.format), Array(3).fill(SocketAddress.format(source)))
+              assert.strictEqual(yield* receiveText(socket, (text) => text.length >= 11), "first words")
+              yield* sendText(socket, "an answer")
+              assert.strictEqual(yield* receiveText(caller, (text) => text.length >= 9), "an answer")
+            }
+          }).pipe(Effect.scoped, withCarrier(ConnectData.layerProxy({ side: "listen" })))
+        })
+    )
+  }
+
+  withServer(
+    "haproxy",
+    "R12–R14, A07: our two ends exchange data through an HAProxy that hands on what it gets",
+    (file) =>
+      Effect.gen(function*() {
+        const directory = yield* temporaryDirectory
+        const all = yield* places(directory)
+        yield* Effect.gen(function*() {
+          const { address, listener } = yield* listening("IPv4", "127.0.0.1:0")
+          const server = yield* haproxy(
+            file,
+            () => `listen all\n  mode tcp\n${binds(all, "")}\n  server ours ${named(address)}`
+          )
+          // A connect of the exchange is not there before it is accepted: the bare one of another layer sees it ready.
+          for (const { address } of all) {
+            yield* connectWhenReady(server, address).pipe(Effect.scoped, withCarrier(ConnectData.layerNone))
+          }
+          for (const { address } of all) {
+            const call = (callerData: string) =>
+              Effect.gen(function*() {
+                const s = yield* Winsock.socket({ family: SocketAddress.familyOf(at(address)), type: "stream" })
+                const { calleeData } = yield* Winsock.WSAConnect(s, address, {
+                  callerData: utf8(callerData),
+                  calleeData: 64
+                })
+                return { s, calleeData }
+              })
+            const answer = Winsock.WSAAccept(listener, ({ callerData }) => {
+              const name = new TextDecoder().decode(callerData)
+              return Effect.succeed(
+                name === "acme"
+                  ? { verdict: Winsock.CF_ACCEPT, calleeData: utf8(`welcome, ${name}`) } as const
+                  : Winsock.CF_REJECT
+              )
+            })
+            const calling = yield* Effect.forkChild(call("acme"))
+            const { socket } = yield* answer
+            const { calleeData, s } = yield* Fiber.join(calling)
+            assert.strictEqual(new TextDecoder().decode(calleeData), "welcome, acme")
+            yield* sendText(s, "first words")
+            assert.strictEqual(yield* receiveText(socket, (text) => text.length >= 11), "first words")
+
+            const refused = yield* Effect.forkChild(Effect.flip(call("somebody")))
+            yield* Effect.flip(answer)
+            assert.strictEqual((yield* Fiber.join(refused))._tag, "WSAECONNREFUSED")
+          }
+        }).pipe(Effect.scoped, withCarrier(ConnectData.layerExchange()))
+      })
+  )
+
+  const exchanging = (address: string, replyTimeout: Duration.Input = "20 seconds") =>
+    Effect.gen(function*() {
+      const s = yield* Winsock.socket({ family: SocketAddress.familyOf(at(address)), type: "stream" })
+      return yield* Effect.flip(Winsock.WSAConnect(s, address, { callerData: utf8("acme") }))
+    }).pipe(Effect.scoped, withCarrier(ConnectData.layerExchange({ replyTimeout })))
+
+  withServer("nginx", "E17: nginx speaks something else", (file) =>
+    Effect.gen(function*() {
+      for (const { address } of yield* nginx(file, "")) {
+        assert.strictEqual((yield* exchanging(address))._tag, "WSAEPROTONOSUPPORT")
+      }
+    }))
+
+  withServer(
+    "haproxy",
+    "an HAProxy that reads the header and waits for a request says nothing",
+    (file) =>
+      Effect.gen(function*() {
+        for (const { address } of withPort(yield* readingHaproxy(file))) {
+          assert.strictEqual((yield* exchanging(address, "300 millis"))._tag, "WSAETIMEDOUT")
+        }
       })
   )
 })

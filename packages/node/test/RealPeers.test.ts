@@ -1,8 +1,9 @@
 // Connects to servers that nobody here wrote: what is wrong on both sides of our own listeners would show here.
 // Each test starts its server on loopback and stops it; `.ci/run` installs them, and elsewhere a missing one is skipped.
-import { Winsock } from "@effect-winsock/core"
+import { ConnectData, Winsock } from "@effect-winsock/core"
+import { NodeWinsock } from "@effect-winsock/node"
 import { assert, describe } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import { writeFileSync } from "node:fs"
 import path from "node:path"
 import {
@@ -54,6 +55,24 @@ describe("RealPeers", () => {
       yield* Winsock.WSAConnect(s, address)
       yield* ping(s)
     }))
+
+  withServer(
+    "redis-server",
+    "redis takes a header for the beginning of a command, and says nothing",
+    (file) =>
+      Effect.gen(function*() {
+        const address = yield* redis(file)
+        const failed = Effect.gen(function*() {
+          const s = yield* Winsock.socket({ family: "Unix", type: "stream" })
+          return yield* Effect.flip(Winsock.WSAConnect(s, address, { callerData: new Uint8Array(8) }))
+        })
+        const exchange = NodeWinsock.layer.pipe(
+          Layer.provide(ConnectData.layerExchange({ replyTimeout: "300 millis" }))
+        )
+        const error = yield* failed.pipe(Effect.scoped, Effect.provide(Layer.fresh(exchange)))
+        assert.strictEqual(error._tag, "WSAETIMEDOUT")
+      })
+  )
 
   const nginx = (file: string, host: string) =>
     Effect.gen(function*() {
