@@ -154,10 +154,15 @@ describe("Winsock", () => {
     expect(Effect.catchTag).type.not.toBeCallableWith(Winsock.select({ read: [s] }), "WSAETIMEDOUT", refused)
   })
 
-  it("tells an attempt's failures with FD_CONNECT, and a connection's with FD_CLOSE", () => {
+  it("tells an attempt's failures with FD_CONNECT, a connection's with FD_CLOSE, a reservation's with FD_QOS", () => {
     expect<Required<NetworkEvent.Errors>["FD_CONNECT"]>().type.toBe<WsaError.ErrorOf<"connectResult">>()
     expect<Required<NetworkEvent.Errors>["FD_CLOSE"]>().type.toBe<WsaError.ErrorOf<"recv">>()
-    expect<keyof NetworkEvent.Errors>().type.toBe<"FD_CONNECT" | "FD_CLOSE">()
+    expect<Required<NetworkEvent.Errors>["FD_QOS"]>().type.toBe<
+      | WsaError.WSA_QOS_REQUEST_CONFIRMED
+      | WsaError.WSA_QOS_ADMISSION_FAILURE
+      | WsaError.WSA_QOS_POLICY_FAILURE
+    >()
+    expect<keyof NetworkEvent.Errors>().type.toBe<"FD_CONNECT" | "FD_CLOSE" | "FD_QOS" | "FD_GROUP_QOS">()
   })
 
   it("waits for sockets and event objects, and takes neither for the other", () => {

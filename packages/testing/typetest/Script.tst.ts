@@ -24,6 +24,8 @@ describe("Script", () => {
       | "WSAENETDOWN"
       | "WSAENETUNREACH"
       | "WSAENOBUFS"
+      // a peer that does not speak the exchange of a carrier (E17)
+      | "WSAEPROTONOSUPPORT"
       | "WSAETIMEDOUT"
     >()
     expect(Script.fails).type.toBeCallableWith("WSAEHOSTDOWN")
