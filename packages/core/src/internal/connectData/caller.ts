@@ -56,7 +56,6 @@ export class Caller implements User, Provider.Incoming {
   private deadline: Deadline | undefined
   private called: Speech.Called | undefined
   private gather: Gather<ProxyHeader> | undefined
-  private failure = reset
   private readonly settings: Speech.Settings
   private readonly deadlines: Deadlines
   private readonly listener: Listener
@@ -102,7 +101,7 @@ export class Caller implements User, Provider.Incoming {
 
   accept(sink: Provider.Sink, calleeData: Uint8Array | undefined): Provider.Handle | Provider.Failure {
     const { called, line, settings } = this
-    if (this.state === "gone") return this.failure
+    if (this.state === "gone") return reset
     if (this.state !== "waiting") return Provider.failure("WSAEINVAL")
     if (settings.replies) {
       const failure = line.say(Speech.accepting(settings, called!, calleeData))
@@ -165,7 +164,6 @@ export class Caller implements User, Provider.Incoming {
     if (failure === undefined && this.state === "waiting" && !this.settings.replies && this.line.holds) {
       return this.line.endsHere()
     }
-    if (failure !== undefined) this.failure = failure
     const { state } = this
     if (state !== "reading" && state !== "waiting") return
     this.leave(state === "waiting" ? "gone" : "over")
