@@ -163,6 +163,22 @@ describe("Marking", () => {
     })
   })
 
+  it("a Node that lacks what marks a stream, or leads to the descriptor of a datagram socket, says that it cannot", () => {
+    const outcome = program(`
+      const dgram = require("node:dgram")
+      delete require("node:net").Socket.prototype.setTypeOfService
+      dgram.createSocket = () => ({ close: () => undefined })
+      require("node:module").syncBuiltinESMExports()
+      import("@effect-winsock/node").then(({ NodeProvider }) => {
+        const systemCalls = { getsockopt: () => 0, setsockopt: () => undefined }
+        const { capabilities } = NodeProvider.make({ systemCalls })
+        const of = (type) => capabilities({ family: "IPv4", type, direction: "both" })
+        console.log(JSON.stringify(["stream", "datagram"].map((type) => [of(type).marking, of(type).priority])))
+      })`)
+    const linux = process.platform === "linux"
+    assert.deepStrictEqual(JSON.parse(outcome), [[false, linux], [false, false]])
+  })
+
   it("a version can be asked for beside koffi", async () => {
     const layer = NodeWinsock.layerWith({ version: 0, systemCalls: "koffi" })
     const error = await Effect.runPromise(Effect.flip(Effect.scoped(Layer.build(layer))))

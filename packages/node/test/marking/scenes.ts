@@ -2,7 +2,7 @@
 import { Provider, Qos, SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
 import { NodeProvider, NodeWinsock } from "@effect-winsock/node"
 import { assert } from "@effect/vitest"
-import { Context, Effect, Fiber, type Scope } from "effect"
+import { Context, Effect, Fiber, Result, type Scope } from "effect"
 import * as childProcess from "node:child_process"
 import * as fs from "node:fs"
 import { Recorder } from "../utils/recorder.ts"
@@ -169,6 +169,42 @@ const accepted = families.map((family) =>
       assert.deepStrictEqual(marks(packets.filter((packet) => packet.to === to.port)), [
         Qos.windows.dscp.controlledLoad
       ])
+    })
+  )
+)
+
+const stated = families.map((family) =>
+  bare(
+    `R18: ${family}: the code point that a QOS names itself is the one that is sent, whatever the table says`,
+    Effect.gen(function*() {
+      const to = yield* listener(family)
+      const s = yield* Winsock.socket({ family, type: "stream" })
+      const providerSpecific = Result.getOrThrow(Qos.encodeObjects([{ _tag: "DsClass", dsField: Qos.dscp.AF11 }]))
+      const { theirs } = yield* connected(to, s, { ...qosOf("guaranteed"), providerSpecific })
+      yield* pass(s, theirs)
+      checkCaller((yield* sent).filter((packet) => packet.to === to.port), versionOf(family), Qos.dscp.AF11)
+    })
+  )
+)
+
+const grouped = families.map((family) =>
+  bare(
+    `R20: ${family}: a socket is marked as the creator of its group says, also one that was connected before`,
+    Effect.gen(function*() {
+      const to = yield* listener(family)
+      const kind = { family, type: "stream" } as const
+      const creator = yield* Winsock.socket({ ...kind, group: Winsock.SG_UNCONSTRAINED_GROUP })
+      const group = yield* Winsock.getsockopt(creator, SocketOption.SO_GROUP_ID)
+      const early = yield* Winsock.socket({ ...kind, group })
+      const { theirs } = yield* connected(to, early)
+      yield* Effect.provide(connected(to, creator), Qos.layerGroup(qosOf("guaranteed")))
+      yield* sent
+      yield* pass(early, theirs)
+      const late = yield* Winsock.socket({ ...kind, group })
+      yield* connected(to, late)
+      const packets = (yield* sent).filter((packet) => packet.to === to.port)
+      assert.strictEqual(packets.filter(({ syn }) => syn).length, 1)
+      assert.deepStrictEqual(marks(packets), [Qos.windows.dscp.guaranteed])
     })
   )
 )
@@ -687,6 +723,8 @@ export const scenes: ReadonlyArray<Scene> = [
   ...unasked,
   ...remarking,
   ...accepted,
+  ...stated,
+  ...grouped,
   ...untouched,
   ...addresses,
   ports,
