@@ -341,6 +341,17 @@ describe("winsock listen --callee-data --proxy-protocol", () => {
       })
     ))
 
+  it.effect("without the exchange nothing can be passed back: that is wrong usage", () =>
+    inMemory(() =>
+      Effect.gen(function*() {
+        for (const flags of [[], ["--proxy-protocol", "one-way"]]) {
+          const ran = yield* command("listen", at, "--callee-data", "x", ...flags)
+          assert.deepStrictEqual([ran.exitCode, ran.out], [2, ""])
+          assert.include(ran.err, "--proxy-protocol exchange")
+        }
+      })
+    ))
+
   it.live("R12, R13: the command at both ends, live", () =>
     Effect.gen(function*() {
       const { address, ended } = yield* listens(

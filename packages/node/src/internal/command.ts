@@ -210,6 +210,15 @@ const connect = Command.make(
 
 // -- listen -----------------------------------------------------------------------------------------------------------
 
+const wrongOfListen = ({ calleeData, proxyProtocol, qos, target }: Listen.Options): string | undefined => {
+  if (target.protocol === "udp" && (qos ?? proxyProtocol ?? calleeData) !== undefined) {
+    return "--qos, --dscp, --callee-data and --proxy-protocol are for callers: UDP has none"
+  }
+  return calleeData !== undefined && proxyProtocol !== "exchange"
+    ? "--callee-data goes back by --proxy-protocol exchange, and in no other way"
+    : undefined
+}
+
 const listen = Command.make(
   "listen",
   {
@@ -228,10 +237,8 @@ const listen = Command.make(
     const tell = (report: Listen.News) =>
       json ? Console.log(JSON.stringify(report)) : writeAll(Print.news(report, stdout))
     const options = { ...carryingOf(rest), calleeData: Option.getOrUndefined(calleeData), echo, once, target }
-    if (target.protocol === "udp" && (options.qos ?? options.proxyProtocol ?? options.calleeData) !== undefined) {
-      yield* Console.error("--qos, --dscp, --callee-data and --proxy-protocol are for callers: UDP has none")
-      return yield* end(2)
-    }
+    const wrong = wrongOfListen(options)
+    if (wrong !== undefined) return yield* Effect.andThen(Console.error(wrong), end(2))
     yield* Listen.run(options, tell).pipe(
       Effect.catch((error) =>
         Effect.andThen(tell(new Report.ListenFailureReport({ target: target.text, error })), end(1))

@@ -43,7 +43,13 @@ const next = (listener: Winsock.Socket, { calleeData }: Options) =>
       return Effect.succeed({ verdict: Winsock.CF_ACCEPT, calleeData })
     })
     return { ...accepted, request: seen! } satisfies Caller
-  }).pipe(Effect.mapError((error) => Failures.ofError(error)))
+  }).pipe(
+    Effect.retry({ while: ({ _tag }) => goes.has(_tag) }),
+    Effect.mapError((error) => Failures.ofError(error))
+  )
+
+/** What a WSAAccept ends with whose caller has gone meanwhile. The next one may stay. */
+const goes: ReadonlySet<string> = new Set(["WSAEACCES", "WSAECONNRESET", "WSAECONNABORTED"])
 
 /** Gives a connection a QOS, and says what was done of it. */
 const qualify = (socket: Winsock.Socket, qos: Qos.Qos) =>

@@ -20,12 +20,12 @@ export interface Carrying {
   readonly qos: Qos.Qos | undefined
 }
 
-const largest = { callerDataMax: 48 * 1024 }
+const callerDataMax = 48 * 1024
 
 const carriers = {
   none: ConnectData.layerNone,
-  exchange: Layer.orDie(ConnectData.layerExchange(largest)),
-  "one-way": Layer.orDie(ConnectData.layerProxy(largest))
+  exchange: Layer.orDie(ConnectData.layerExchange({ callerDataMax, calleeDataMax: 1 << 20 })),
+  "one-way": Layer.orDie(ConnectData.layerProxy({ callerDataMax }))
 } as const
 
 /** What the calls are made on, with what carries their data. It starts anew where another run has it already. */
