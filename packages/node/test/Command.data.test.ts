@@ -240,7 +240,7 @@ describe("winsock connect --qos --dscp", () => {
         /^QOS to the peer controlledLoad at 100000 bytes\/s: marked CS3 \(24\), shaped to 100000 bytes\/s$/m
       )
       assert.match(out, /^ {2}serviceType ignored: nothing is reserved on this network/m)
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped), 60_000)
 })
 
 describe("winsock listen --callee-data --proxy-protocol", () => {
@@ -368,7 +368,7 @@ describe("winsock listen --callee-data --proxy-protocol", () => {
       assert.strictEqual(report.calleeData?.text, "session 7")
       const [, caller] = reports(yield* Effect.promise(() => ended))
       assert.isTrue(caller?._tag === "CallerReport" && caller.callerData?.text === "acme")
-    }).pipe(Effect.scoped))
+    }).pipe(Effect.scoped), 60_000)
 })
 
 describe("words for data and quality", () => {

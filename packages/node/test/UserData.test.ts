@@ -123,5 +123,5 @@ describe("an exchange live", () => {
       "\"evil\": WSAECONNREFUSED 10061",
       ""
     ])
-  })
+  }, 60_000)
 })
