@@ -9,8 +9,11 @@ import type * as Fiber from "effect/Fiber"
 import { Carrier } from "../ConnectData.ts"
 import type * as Provider from "../Provider.ts"
 import * as InstanceState from "./instanceState.ts"
+import type { Shared } from "./shaping.ts"
 import type * as SocketState from "./socketState.ts"
 import { makeTimers, type Timers } from "./timers.ts"
+import type { Flow } from "./tokenBucket.ts"
+import { Pool } from "./turns.ts"
 
 export type Resume = (answer: Effect.Effect<any, any>) => void
 
@@ -50,6 +53,8 @@ export class Instance {
   readonly sockets = new Set<Held>()
   /** What is waited for, and is to be given up when the instance is left. */
   readonly events = new Set<{ readonly close: () => void }>()
+  /** What groups of sockets share of the flows that they are held to. */
+  private readonly shared = new Map<number, Shared>()
   /** No call can be in progress in a way that others have to mind (E05). */
   quiet = true
   private conditions = 0
@@ -73,6 +78,20 @@ export class Instance {
   /** Does something after so many milliseconds by the clock of the instance. What it answers calls that off. */
   after(millis: number, what: () => void): () => void {
     return this.timers.after(millis, what)
+  }
+
+  /** The credit that the sockets of a group share, by its flow as it is now. */
+  sharedPool(group: number, direction: keyof Shared, flow: Flow): Pool {
+    let shared = this.shared.get(group)
+    if (shared === undefined) this.shared.set(group, shared = { sending: undefined, receiving: undefined })
+    const pool = shared[direction] ??= new Pool(flow, this.timers)
+    pool.change(flow)
+    return pool
+  }
+
+  /** The last socket of a group has gone. */
+  endGroup(group: number): void {
+    this.shared.delete(group)
   }
 
   facts(): SocketState.Facts {

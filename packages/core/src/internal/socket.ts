@@ -8,6 +8,7 @@
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
+import * as HashSet from "effect/HashSet"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Provider from "../Provider.ts"
@@ -18,6 +19,7 @@ import type { Instance, Resume } from "./instance.ts"
 import * as InstanceState from "./instanceState.ts"
 import { ByteQueue, MessageQueue } from "./queue.ts"
 import * as Readiness from "./readiness.ts"
+import { type Fate, type Host, Shaping } from "./shaping.ts"
 import * as SocketState from "./socketState.ts"
 
 /** How many bytes of a stream may wait to be received before the peer has to wait. */
@@ -147,7 +149,7 @@ export interface Watching {
 // Socket
 // ---------------------------------------------------------------------------------------------------------------------
 
-export class Socket implements Provider.Sink, Equal.Equal {
+export class Socket implements Provider.Sink, Host, Equal.Equal {
   readonly #made = true
 
   /** Whether this is a socket that was made here, and not something that looks like one (E15). */
@@ -179,6 +181,8 @@ export class Socket implements Provider.Sink, Equal.Equal {
   private sendings: Array<(result: Provider.Failure | undefined) => void> | undefined
   /** The write whose bytes the provider refers to. */
   private writing: Sender | undefined
+  /** What holds it to the flows of its QOS; `undefined` where none was ever given. */
+  private shaping: Shaping<Sender> | undefined
   /** The provider has stopped delivering, for want of credit. */
   private stopped = false
   /** A delivery is under way: it will be told the credit at its end. */
@@ -902,16 +906,30 @@ export class Socket implements Provider.Sink, Equal.Equal {
     if (!this.stopped || this.delivering || !room) return
     const tag = this.state.phase._tag
     if (tag === "Closed" || tag === "Broken") return
+    const allowed = this.shaping === undefined ? credit : this.shaping.allows(credit)
+    if (allowed <= 0) return
     this.stopped = false
-    this.handle.read(credit)
+    this.handle.read(allowed)
+  }
+
+  /** The flow lets more come. */
+  refill(): void {
+    const room = this.room()
+    this.restart(this.bytes === undefined ? room > 0 : room >= streamWindow / 2, room)
+  }
+
+  /** How much more there is room for. */
+  private room(): number {
+    if (this.bytes === undefined) return this.messages!.credit
+    return (this.state.shut & SocketState.shutReceive) === 0 ? streamWindow - this.bytes.length : streamWindow
   }
 
   private credit(): number {
     const tag = this.state.phase._tag
     let credit: number
     if (this.bytes === undefined) credit = tag === "Closed" ? 0 : this.messages!.credit
-    else if (tag !== "Connected") credit = 0
-    else credit = (this.state.shut & SocketState.shutReceive) === 0 ? streamWindow - this.bytes.length : streamWindow
+    else credit = tag === "Connected" ? this.room() : 0
+    if (this.shaping !== undefined) credit = this.shaping.allows(credit)
     this.stopped = credit <= 0
     return credit
   }
@@ -921,6 +939,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
     if (queue === undefined || this.state.phase._tag !== "Connected") return 0
     // To a call that waits no bytes are the end, and this is none.
     if (lent.length === 0) return this.credit()
+    if (this.shaping !== undefined) this.shaping.charge(lent.length)
     // A10: what comes after the receiving direction was shut is nobody's.
     if ((this.state.shut & SocketState.shutReceive) !== 0) return this.credit()
     // Straight into the hands of those who wait, and of those whom they let receive; only the rest is kept.
@@ -934,6 +953,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
     if (
       !SocketState.acceptsDatagram(this.state, from) || (this.state.shut & SocketState.shutReceive) !== 0
     ) return this.credit()
+    if (this.shaping !== undefined && !this.shaping.admits(lent.length)) return this.credit()
     const receiver = this.receivers?.shift()
     if (receiver !== undefined && !receiver.peek && !lostRoom(receiver)) {
       return this.deliver(() => receiver.resume(this.message(receiver, lent, from, true)))
@@ -1019,6 +1039,13 @@ export class Socket implements Provider.Sink, Equal.Equal {
       return true
     }
     if (this.writing !== sender) return false
+    if (this.shaping?.untouched === true) {
+      // It has only waited for its credit: nothing has happened.
+      this.endWrite()
+      this.wakeSenders()
+      this.look()
+      return true
+    }
     // R27: the caller has its bytes back, so nothing of them may be sent any more.
     this.breakOff()
     return true
@@ -1026,16 +1053,30 @@ export class Socket implements Provider.Sink, Equal.Equal {
 
   /** A08: a non-blocking send takes what it can, and that is copied, since nobody waits. */
   private sendPart(call: "send" | "sendto", bytes: Uint8Array, resume: Resume): void {
+    const most = Math.min(bytes.length, nonBlockingSend)
+    const size = this.shaping === undefined ? most : this.shaping.offer(most)
+    if (size === 0) return this.wouldBlock(call, resume)
     // Not `slice`: that of a Buffer makes no copy (R27).
-    const part = new Uint8Array(bytes.subarray(0, nonBlockingSend))
+    const part = new Uint8Array(bytes.subarray(0, size))
     const left = this.handle.write(part)
     if (Provider.isFailure(left)) return this.failSend(call, left, resume)
     if (left > 0) this.writing = { call, bytes: part, resume: undefined }
     resume(Effect.succeed(part.length))
+    if (this.shaping !== undefined) this.look()
+  }
+
+  private wouldBlock(call: "send" | "sendto", resume: Resume): void {
+    resume(this.refuse(call, "WSAEWOULDBLOCK", "send"))
+    this.enable(Readiness.enabledBy("send", "WSAEWOULDBLOCK"))
+    this.look()
   }
 
   /** Answers whether the call has ended. */
   private transmit(sender: Sender): boolean {
+    if (this.shaping?.begin(sender.bytes) === true) {
+      this.writing = sender
+      return this.transmitPieces(sender)
+    }
     const left = this.handle.write(sender.bytes)
     if (Provider.isFailure(left)) {
       this.failSend(sender.call, left, sender.resume!)
@@ -1049,6 +1090,44 @@ export class Socket implements Provider.Sink, Equal.Equal {
     return true
   }
 
+  /** What there is credit for goes, piece by piece, and the rest waits. Answers whether the call has ended. */
+  private transmitPieces(sender: Sender): boolean {
+    const shaping = this.shaping!
+    for (let piece = shaping.next(); piece !== undefined; piece = shaping.next()) {
+      const left = this.handle.write(piece)
+      if (Provider.isFailure(left)) {
+        this.endWrite()
+        this.failSend(sender.call, left, sender.resume!)
+        return true
+      }
+      if (left > 0) return false
+    }
+    if (shaping.waits) return false
+    const sent = this.endWrite()
+    // The next in line goes before the fiber that wakes can send again.
+    this.wakeSenders()
+    sender.resume!(Effect.succeed(sent))
+    this.look()
+    return true
+  }
+
+  /** Answers how much of a write that went by pieces was handed down. */
+  private endWrite(): number {
+    this.writing = undefined
+    return this.shaping?.end() ?? 0
+  }
+
+  /** The provider has taken the piece before, or there is credit for the next one. */
+  goOn(): void {
+    const sender = this.writing
+    if (sender === undefined) return
+    if ((this.state.shut & SocketState.shutSend) === 0) return void this.transmitPieces(sender)
+    this.endWrite()
+    this.wakeSenders()
+    sender.resume!(this.refuse(sender.call, "WSAESHUTDOWN", "send"))
+    this.look()
+  }
+
   private failSend(call: WsaError.Call, failure: Provider.Failure, resume: Resume): void {
     const wake = this.react({ _tag: "broken", failure })
     resume(this.fault(call, failure, "send", this.peer()))
@@ -1056,7 +1135,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
   }
 
   private breakOff(): void {
-    this.writing = undefined
+    this.endWrite()
     // A03: the socket keeps its name, and a handle that is closed is not asked.
     const local = this.handle.local()
     this.handle.close("reset")
@@ -1066,6 +1145,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
   drained(): void {
     const sender = this.writing
     if (sender === undefined) return
+    if (this.shaping?.writes === true) return this.goOn()
     this.writing = undefined
     // The next in line goes before the fiber that wakes can send again.
     this.wakeSenders()
@@ -1077,9 +1157,10 @@ export class Socket implements Provider.Sink, Equal.Equal {
     // What broke gives back the bytes of the write that was under way.
     const writing = this.writing
     if (writing !== undefined && this.state.phase._tag === "Broken") {
-      this.writing = undefined
+      this.endWrite()
       writing.resume?.(this.refuse(writing.call, this.state.phase.failure.code, "send"))
     }
+    if (this.shaping !== undefined) this.wakeShaped(this.shaping)
     while (this.senders !== undefined && this.senders.length > 0) {
       const sender = this.senders[0]!
       const verdict = SocketState.sending(this.state, this.instance.facts(), sender.call, this.writing !== undefined)
@@ -1088,6 +1169,15 @@ export class Socket implements Provider.Sink, Equal.Equal {
       if (verdict === "go") this.transmit(sender)
       else sender.resume!(this.refuse(sender.call, verdict, "send"))
     }
+  }
+
+  /** What waits for its credit and cannot go any more need not wait. */
+  private wakeShaped(shaping: Shaping<Sender>): void {
+    if (this.state.phase._tag === "Broken") {
+      for (const { call, resume } of shaping.close()) {
+        resume!(this.refuse(call, this.state.phase.failure.code, "send"))
+      }
+    } else if (shaping.waits && (this.state.shut & SocketState.shutSend) !== 0) this.goOn()
   }
 
   sendMessage(
@@ -1103,9 +1193,51 @@ export class Socket implements Provider.Sink, Equal.Equal {
     if (wrong !== undefined) return resume(this.fault(call, wrong, "request", at))
     const unbound = this.bindImplicitly()
     if (unbound !== undefined) return resume(this.fault(call, unbound, "bind", at))
-    const release = this.transmitMessage(call, bytes, at, resume)
+    const release = this.shaping === undefined
+      ? this.transmitMessage(call, bytes, at, resume)
+      : this.shapeMessage(this.shaping, { call, bytes, resume }, at)
     this.look()
     return release
+  }
+
+  private shapeMessage(
+    shaping: Shaping<Sender>,
+    asked: Sender,
+    at: SocketAddress.SocketAddress | undefined
+  ): void | Effect.Effect<void> {
+    const fate = shaping.judge(asked.bytes.length)
+    if (fate !== "wait") return this.transmitShaped(asked, fate, at)
+    if (!this.state.blocking) return this.wouldBlock(asked.call, asked.resume!)
+    let release: void | Effect.Effect<void>
+    const { forget, waiter } = this.limited(
+      asked,
+      this.state.cold.options.SO_SNDTIMEO,
+      "send",
+      (waiter) => shaping.giveUp(waiter)
+    )
+    shaping.wait(waiter, asked.bytes.length, (fate) => {
+      forget()
+      const verdict = SocketState.sending(this.state, this.instance.facts(), asked.call, false)
+      if (verdict === "go") release = this.transmitShaped(asked, fate, at)
+      else asked.resume!(this.refuse(asked.call, verdict as WsaError.Code, "send"))
+    })
+    return Effect.suspend(() => {
+      forget()
+      shaping.giveUp(waiter)
+      return release ?? Effect.void
+    })
+  }
+
+  /** A datagram that is dropped was sent, as far as its sender can know: a network does the same. */
+  private transmitShaped(
+    { bytes, call, resume }: Sender,
+    fate: Exclude<Fate, "wait">,
+    at: SocketAddress.SocketAddress | undefined
+  ): void | Effect.Effect<void> {
+    if (fate === "go") return this.transmitMessage(call, bytes, at, resume!)
+    if (fate === "drop") return resume!(Effect.succeed(bytes.length))
+    const detail = `a datagram of ${bytes.length} bytes is longer than the QOS of the socket lets any be`
+    resume!(this.fault(call, { code: "WSAEMSGSIZE", detail }, "send", at))
   }
 
   private transmitMessage(
@@ -1187,7 +1319,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
 
   /** A call waits for the provider to be done with its bytes. */
   private lent(): boolean {
-    return this.writing?.resume !== undefined || (this.sendings !== undefined && this.sendings.length > 0)
+    return (this.writing?.resume !== undefined && this.shaping?.untouched !== true) || (this.sendings !== undefined && this.sendings.length > 0)
   }
 
   /** What its scope does with it. */
@@ -1214,6 +1346,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
     for (const { call, resume } of this.acceptors ?? []) interrupted.push([call, resume])
     for (const resume of this.considered?.values() ?? []) interrupted.push(["WSAAccept", resume])
     for (const { resume } of this.listeners ?? []) interrupted.push(["listen", resume])
+    for (const { call, resume } of this.shaping?.close() ?? []) interrupted.push([call, resume!])
     const sendings = this.sendings ?? []
     const requests = this.requests ?? []
     this.connectors =
@@ -1267,7 +1400,8 @@ export class Socket implements Provider.Sink, Equal.Equal {
     return {
       buffered: (this.bytes ?? this.messages)!.length > 0,
       waiting: this.hasCaller(),
-      room: this.writing === undefined && (this.senders === undefined || this.senders.length === 0)
+      room: this.writing === undefined && (this.senders === undefined || this.senders.length === 0) &&
+        (this.shaping === undefined || this.shaping.hasRoom())
     }
   }
 
@@ -1279,11 +1413,22 @@ export class Socket implements Provider.Sink, Equal.Equal {
   addWatching(watching: Watching): void {
     this.watched = true
     ;(this.watching ??= new Set()).add(watching)
+    this.awaitCredit()
   }
 
   removeWatching(watching: Watching): void {
     this.watching?.delete(watching)
     this.watched = this.state.cold.selection !== undefined || (this.watching !== undefined && this.watching.size > 0)
+    if (!this.watched) this.shaping?.unwatch()
+  }
+
+  /** Whoever waits until a send would not have to is told when there is credit. */
+  private awaitCredit(): void {
+    if (this.shaping !== undefined && this.watched && !this.shaping.hasRoom()) this.shaping.watch()
+  }
+
+  hasCredit(): void {
+    this.look()
   }
 
   /** A18: also a receive that is given what it cannot take enables FD_READ. */
@@ -1308,6 +1453,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
     for (const watching of Array.from(this.watching ?? [])) {
       if (this.watching!.has(watching)) watching.look(this)
     }
+    this.awaitCredit()
   }
 
   /** A18, A20: who is told of which events from now on. */
@@ -1370,7 +1516,9 @@ export class Socket implements Provider.Sink, Equal.Equal {
 
   part(): void {
     const { group } = this.state.cold
-    if (group !== undefined) this.instance.state = InstanceState.part(this.instance.state, this, group)
+    if (group === undefined) return
+    this.instance.state = InstanceState.part(this.instance.state, this, group)
+    if (HashSet.isEmpty(InstanceState.members(this.instance.state, group))) this.instance.endGroup(group.id)
   }
 
   /** E11: where another socket of the constrained group is connected to, or about to be. */
@@ -1400,6 +1548,7 @@ export class Socket implements Provider.Sink, Equal.Equal {
       if (failure !== undefined) return this.fault("setsockopt", failure, "option")
     }
     this.state = decision.next
+    if (option === "SO_GROUP_PRIORITY") this.shaping?.prioritize()
     return Effect.void
   }
 
@@ -1479,6 +1628,9 @@ export class Socket implements Provider.Sink, Equal.Equal {
   /** What is honoured has changed. What the creator of a group has asked for it holds for each of its sockets. */
   private qualified(): void {
     const { group, quality } = this.state.cold
+    if (this.shaping !== undefined || Shaping.has(quality.honoured)) {
+      ;(this.shaping ??= new Shaping(this)).change(quality.honoured)
+    }
     if (group === undefined || !group.created || quality.groupQos === undefined) return
     if (InstanceState.groupQos(this.instance.state, group) === quality.groupQos) return
     this.instance.state = InstanceState.withGroupQos(this.instance.state, group, quality.groupQos)

@@ -102,15 +102,19 @@ export class Meter {
     return Math.min(Number(least / billion), this.largest)
   }
 
-  /** Takes the credit for a piece and answers `true`, or takes nothing and answers `false`. */
-  take(now: bigint, size: number): boolean {
+  /** Whether there is credit for a piece. */
+  conforms(now: bigint, size: number): boolean {
     this.elapse(now)
     const cost = this.cost(size)
     const { peak, token } = this
-    if (size > this.largest || token.credit < cost || (peak !== undefined && peak.credit < cost)) return false
-    token.credit -= cost
-    if (peak !== undefined) peak.credit -= cost
-    return true
+    return size <= this.largest && token.credit >= cost && (peak === undefined || peak.credit >= cost)
+  }
+
+  /** Takes the credit for a piece and answers `true`, or takes nothing and answers `false`. */
+  take(now: bigint, size: number): boolean {
+    const conforms = this.conforms(now, size)
+    if (conforms) this.charge(now, size)
+    return conforms
   }
 
   /** In how many nanoseconds a piece will conform if nothing is taken meanwhile; `undefined`: never, it is too long. */

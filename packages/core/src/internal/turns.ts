@@ -22,22 +22,32 @@ interface Row {
   readonly lines: Array<Line>
 }
 
+const same = (a: Flow, b: Flow): boolean =>
+  a.tokenRate === b.tokenRate && a.tokenBucketSize === b.tokenBucketSize && a.peakBandwidth === b.peakBandwidth &&
+  a.maxSduSize === b.maxSduSize && a.minimumPolicedSize === b.minimumPolicedSize
+
 /** Those who share the credit of one flow. Of the lines those with the lowest number come first; equals take turns. */
 export class Pool {
   meter: Meter
   readonly timers: Timers
+  private flow: Flow
   private readonly rows: Array<Row> = []
   /** The timer, and for whom it was set. */
   private alarm: { readonly turn: Turn; readonly forget: () => void } | undefined
+  /** It was told that there is credit: until the others go on it may take some, as if it were its turn. */
+  private invited: Line | undefined
   private serving = false
 
   constructor(flow: Flow, timers: Timers) {
+    this.flow = flow
     this.timers = timers
     this.meter = new Meter(flow, timers.now())
   }
 
-  /** Another flow from now on: those who wait do so by it. */
+  /** Another flow from now on: those who wait do so by it. The same one is no change. */
   change(flow: Flow): void {
+    if (same(flow, this.flow)) return
+    this.flow = flow
     const meter = new Meter(flow, this.timers.now())
     meter.succeed(this.meter)
     this.meter = meter
@@ -45,9 +55,9 @@ export class Pool {
     this.arm()
   }
 
-  /** Nobody of this priority has to let anyone go first. */
-  isFree(priority: number): boolean {
-    return this.rows.length === 0 || priority < this.rows[0]!.priority
+  /** It has to let nobody go first. */
+  isFree(line: Line): boolean {
+    return this.rows.length === 0 || line.priority < this.rows[0]!.priority || line === this.invited
   }
 
   enter(turn: Turn): void {
@@ -93,6 +103,7 @@ export class Pool {
   /** Everyone for whom there is credit. */
   private serve(): void {
     this.serving = true
+    this.invited = undefined
     try {
       let turn = this.first()
       while (turn !== undefined) {
@@ -105,7 +116,14 @@ export class Pool {
         line.turns.shift()
         if (line.turns.length > 0) lines.push(line)
         else if (lines.length === 0) this.rows.shift()
-        turn.go(wait === undefined ? "excess" : "conforming")
+        const verdict = wait === undefined ? "excess" : "conforming"
+        if (turn.takes) {
+          turn.go(verdict)
+        } else {
+          // Whoever was told takes it in a turn of the scheduler; the others go on after that.
+          this.invited = line
+          return turn.go(verdict)
+        }
         turn = this.first()
       }
     } finally {
@@ -157,23 +175,26 @@ export class Line {
   /** The longest piece that could be taken now: nobody is ahead, and there is credit. */
   get credit(): number {
     const { meter, timers } = this.pool
-    return this.turns.length === 0 && this.pool.isFree(this.priority) ? meter.credit(timers.now()) : 0
+    return this.pool.isFree(this) ? meter.credit(timers.now()) : 0
+  }
+
+  /** Whether a piece could be taken now. */
+  has(size: number): boolean {
+    const { meter, timers } = this.pool
+    return this.pool.isFree(this) && meter.conforms(timers.now(), size)
   }
 
   /** Takes the credit for a piece, or answers who waits for it now. */
   take(size: number, go: (verdict: Verdict) => void): Verdict | Turn {
     const { meter, timers } = this.pool
     if (size > meter.largest) return "excess"
-    if (this.pool.isFree(this.priority) && meter.take(timers.now(), size)) return "conforming"
-    return this.waits ? this.enter({ line: this, size, takes: true, go }) : "excess"
+    if (this.pool.isFree(this) && meter.take(timers.now(), size)) return "conforming"
+    return this.waits ? this.wait(size, true, go) : "excess"
   }
 
-  /** Is told when it is its turn and there is credit for a piece of a stream. It does not take it. */
-  watch(go: () => void): Turn {
-    return this.enter({ line: this, size: this.pool.meter.piece, takes: false, go })
-  }
-
-  private enter(turn: Turn): Turn {
+  /** Is told when it is its turn and there is credit for a piece, and has taken it or not. */
+  wait(size: number, takes: boolean, go: (verdict: Verdict) => void): Turn {
+    const turn = { line: this, size, takes, go }
     this.pool.enter(turn)
     return turn
   }
