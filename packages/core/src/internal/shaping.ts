@@ -4,8 +4,9 @@
  * What conforms is decided by the meters, and what becomes of the excess by the mode; this only waits. A socket without a
  * QOS has none of it.
  */
+import type { Shape } from "../Qos.ts"
 import type { Instance } from "./instance.ts"
-import type { Honoured, ShapeSpec } from "./quality.ts"
+import type { Honoured } from "./quality.ts"
 import type { SocketState } from "./socketState.ts"
 import { Line, Pool, type Turn } from "./turns.ts"
 
@@ -62,11 +63,11 @@ class Way {
 
   /** What is too much of a datagram is dropped, and never waits. */
   get drops(): boolean {
-    return (this.own !== undefined && !this.own.waits) || (this.group !== undefined && !this.group.waits)
+    return this.own?.waits === false || this.group?.waits === false
   }
 
   /** A flow that is left as it was keeps its credit; another one begins with what was not used up of it. */
-  change(own: ShapeSpec | undefined, group: ShapeSpec | undefined): void {
+  change(own: Shape | undefined, group: Shape | undefined): void {
     this.leaveTurn()
     const { instance, state } = this.host
     this.own = this.lineOf(own, 0, (spec) => {
@@ -79,15 +80,15 @@ class Way {
       this.priority,
       (spec) => instance.sharedPool(state.cold.group!.id, this.direction, spec)
     )
-    if (!this.isFree) return this.advance()
-    for (const ask of this.asks.splice(0)) ask.go("go")
+    if (waits(this.own) || waits(this.group)) return this.advance()
+    for (const ask of this.asks.splice(0)) ask.go(ask.takes ? this.take(ask.size) as "go" | "drop" : "go")
   }
 
   /** In mode borrow the excess goes at once, like what conforms: nothing is held back. What is a stream cannot be dropped. */
   private lineOf(
-    spec: ShapeSpec | undefined,
+    spec: Shape | undefined,
     priority: number,
-    pool: (spec: ShapeSpec) => Pool
+    pool: (spec: Shape) => Pool
   ): Line | undefined {
     if (spec === undefined || spec.mode === "borrow") return undefined
     return new Line(pool(spec), spec.mode === "shape" || this.host.state.kind.type === "stream", priority)
@@ -108,8 +109,13 @@ class Way {
 
   /** Whether a piece would go now. */
   has(size: number): boolean {
-    return this.asks.every(({ takes }) => !takes) && (this.own === undefined || this.own.has(size)) &&
-      (this.group === undefined || this.group.has(size))
+    return this.asks.every(({ takes }) => !takes) && this.own?.has(size) !== false && this.group?.has(size) !== false
+  }
+
+  /** Whether a piece would not have to wait, but go or be dropped. */
+  hasRoom(size: number): boolean {
+    return this.asks.every(({ takes }) => !takes) && (!waits(this.own) || this.own.has(size)) &&
+      (!waits(this.group) || this.group.has(size))
   }
 
   /** The longest piece that would go now. */
@@ -129,12 +135,8 @@ class Way {
       this.group?.take(size, nothing)
       return "go"
     }
-    for (const line of [this.own, this.group]) {
-      if (line !== undefined && !line.waits && !line.has(size)) return "drop"
-    }
-    return "wait"
+    return this.hasRoom(size) || this.own?.waits === false && !this.own.has(size) ? "drop" : "wait"
   }
-
 
   /** What has come is paid for, if need be with credit that there is not yet. */
   charge(size: number): void {
@@ -189,24 +191,25 @@ class Way {
     const [ask] = this.asks
     if (ask === undefined) return
     const { group, own } = this
-    if (own === undefined) return this.advanceInGroup(ask, group!)
+    if (!waits(own)) return this.advanceInGroup(ask, group!)
     this.turn = own.wait(sizeFor(own, ask), false, (verdict) => {
       this.turn = undefined
-      if (verdict === "excess") return this.end(ask, own.waits ? "long" : "drop")
-      if (group !== undefined) return this.advanceInGroup(ask, group)
-      if (ask.takes) own.take(ask.size, nothing)
-      this.end(ask, "go")
+      if (verdict === "excess") return this.end(ask, "long")
+      if (waits(group)) return this.advanceInGroup(ask, group)
+      this.end(ask, ask.takes ? this.pay(ask.size, own, group) : "go")
     })
   }
 
   private advanceInGroup(ask: Ask, group: Line): void {
-    const { own } = this
     this.turn = group.wait(sizeFor(group, ask), ask.takes, (verdict) => {
       this.turn = undefined
-      if (verdict === "excess") return this.end(ask, group.waits ? "long" : "drop")
-      if (ask.takes) own?.take(ask.size, nothing)
-      this.end(ask, "go")
+      if (verdict === "excess") return this.end(ask, "long")
+      this.end(ask, ask.takes ? this.pay(ask.size, this.own) : "go")
     })
+  }
+
+  private pay(size: number, ...lines: ReadonlyArray<Line | undefined>): "go" | "drop" {
+    return lines.every((line) => line === undefined || line.take(size, nothing) === "conforming") ? "go" : "drop"
   }
 
   /** The next one is in its turn before this one goes, since it may do anything. */
@@ -217,9 +220,10 @@ class Way {
   }
 }
 
+const waits = (line: Line | undefined): line is Line => line?.waits === true
+
 /** Who takes nothing is told of the longest piece at the most. */
-const sizeFor = (line: Line, { size, takes }: Ask): number =>
-  takes ? size : Math.min(size, line.pool.meter.largest)
+const sizeFor = (line: Line, { size, takes }: Ask): number => takes ? size : Math.min(size, line.pool.meter.largest)
 
 const nothing = () => {}
 
@@ -253,7 +257,7 @@ export class Shaping<M> {
   /** Whether there is anything to enforce. */
   static has(honoured: Honoured | undefined): boolean {
     return honoured !== undefined && (honoured.sending ?? honoured.receiving ?? honoured.groupSending ??
-        honoured.groupReceiving) !== undefined
+          honoured.groupReceiving) !== undefined
   }
 
   /** What is enforced from now on. */
@@ -261,7 +265,6 @@ export class Shaping<M> {
     this.wanted = 0
     this.receiving.change(honoured?.receiving, honoured?.groupReceiving)
     this.sending.change(honoured?.sending, honoured?.groupSending)
-    if (this.receiving.isFree) this.host.refill()
   }
 
   /** SO_GROUP_PRIORITY is another one. */
@@ -348,7 +351,6 @@ export class Shaping<M> {
   offer(most: number): number {
     this.sending.unwatch()
     const size = Math.min(most, this.sending.credit)
-    this.wanted = 0
     return size > 0 && this.sending.take(size) === "go" ? size : 0
   }
 
@@ -357,8 +359,7 @@ export class Shaping<M> {
   /** Whether a send that does not wait would find credit. If it would not, it is told when it does. */
   hasRoom(): boolean {
     if (this.sending.isFree) return true
-    const size = Math.max(this.wanted, this.sending.piece)
-    return this.sending.has(size)
+    return this.sending.hasRoom(Math.max(this.wanted, this.sending.piece))
   }
 
   watch(): void {
@@ -371,10 +372,10 @@ export class Shaping<M> {
 
   // -- datagrams ------------------------------------------------------------------------------------------------------
 
-  /** What becomes of a datagram. */
-  judge(size: number): Fate {
+  /** What becomes of a datagram, whose sender waits or does not. */
+  judge(size: number, blocking: boolean): Fate {
     const fate = this.sending.take(size)
-    this.wanted = fate === "wait" ? size : 0
+    this.wanted = fate === "wait" && !blocking ? size : 0
     return fate
   }
 
@@ -419,7 +420,7 @@ export class Shaping<M> {
       this.receiving.watch(size, () => this.host.refill())
       return 0
     }
-    // A datagram is not cut: they come one by one.
-    return this.host.state.kind.type === "datagram" ? 1 : Math.min(room, this.receiving.credit)
+    // A datagram is not cut, and the next one is judged anew.
+    return this.host.state.kind.type === "datagram" ? room : Math.min(room, this.receiving.credit)
   }
 }

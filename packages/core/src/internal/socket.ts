@@ -1205,7 +1205,7 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
     asked: Sender,
     at: SocketAddress.SocketAddress | undefined
   ): void | Effect.Effect<void> {
-    const fate = shaping.judge(asked.bytes.length)
+    const fate = shaping.judge(asked.bytes.length, this.state.blocking)
     if (fate !== "wait") return this.transmitShaped(asked, fate, at)
     if (!this.state.blocking) return this.wouldBlock(asked.call, asked.resume!)
     let release: void | Effect.Effect<void>
@@ -1220,6 +1220,7 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
       const verdict = SocketState.sending(this.state, this.instance.facts(), asked.call, false)
       if (verdict === "go") release = this.transmitShaped(asked, fate, at)
       else asked.resume!(this.refuse(asked.call, verdict as WsaError.Code, "send"))
+      this.look()
     })
     return Effect.suspend(() => {
       forget()
@@ -1319,7 +1320,8 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
 
   /** A call waits for the provider to be done with its bytes. */
   private lent(): boolean {
-    return (this.writing?.resume !== undefined && this.shaping?.untouched !== true) || (this.sendings !== undefined && this.sendings.length > 0)
+    return (this.writing?.resume !== undefined && this.shaping?.untouched !== true) ||
+      (this.sendings !== undefined && this.sendings.length > 0)
   }
 
   /** What its scope does with it. */
