@@ -1,6 +1,6 @@
 // The PROXY protocol with programs that nobody here wrote: HAProxy and nginx read our header, and we read HAProxy's. What
 // the page docs/connect-data.md says of them is held here too.
-import { ConnectData, SocketAddress, Winsock } from "@effect-winsock/core"
+import { ConnectData, SocketAddress, UserData, Winsock } from "@effect-winsock/core"
 import { NodeWinsock } from "@effect-winsock/node"
 import { assert, describe } from "@effect/vitest"
 import { type Duration, Effect, Fiber, Layer } from "effect"
@@ -33,7 +33,7 @@ const everything = ProxyHeader.tlvsOf({
   alpn: utf8("h2"),
   authority: "shop.test",
   uniqueId: utf8("call-7"),
-  ssl: { client: ProxyHeader.Client.ssl, verify: 0, version: "TLSv1.3" },
+  ssl: { client: 1, verify: 0, version: "TLSv1.3" },
   netns: "blue",
   others: [{
     type: Frames.defaultType,
@@ -387,6 +387,32 @@ describe("ProxyPeers", () => {
         })
     )
   }
+
+  withServer(
+    "haproxy",
+    "A07: an HAProxy between two ends hands the source on, and takes the caller data out",
+    (file) =>
+      Effect.gen(function*() {
+        const all = yield* places(yield* temporaryDirectory)
+        yield* Effect.gen(function*() {
+          const { address, listener } = yield* listening("IPv4", "127.0.0.1:0")
+          const server = yield* haproxy(
+            file,
+            () => `listen all\n  mode tcp\n${binds(all, "accept-proxy")}\n  server ours ${named(address)} send-proxy-v2`
+          )
+          for (const { address } of withPort(all)) {
+            const caller = yield* connectWhenReady(server, address)
+            const seen: Array<Uint8Array> = []
+            const { remote } = yield* Winsock.WSAAccept(listener, ({ callerData }) => {
+              seen.push(callerData)
+              return Effect.succeed(Winsock.CF_ACCEPT)
+            })
+            assert.deepStrictEqual(remote, yield* Winsock.getsockname(caller))
+            assert.deepStrictEqual(seen, [new Uint8Array(0)])
+          }
+        }).pipe(Effect.scoped, Effect.provideService(UserData.CallerData, utf8("acme")), withCarrier(saying))
+      })
+  )
 
   withServer(
     "haproxy",

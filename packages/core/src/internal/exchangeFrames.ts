@@ -88,9 +88,6 @@ const recordsOf = (call: Call): ReadonlyArray<Tlv> => {
   return records
 }
 
-/** What the caller's part takes beside its caller data and its QOS, with all its records. */
-export const callOverhead = 1 + 4 * 3 + 4
-
 /** The bytes of the caller's part. Throws a RangeError where one record has more than 65535: check bounds first. */
 export const encodeCall = (call: Call): Uint8Array => {
   const records = recordsOf(call)

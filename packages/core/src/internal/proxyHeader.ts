@@ -77,11 +77,10 @@ const signature = Uint8Array.of(0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d, 0x0a, 0x51, 
 const version1 = Uint8Array.of(0x50, 0x52, 0x4f, 0x58, 0x59)
 
 /** What every header begins with; its last two bytes say how many follow. */
-export const fixedLength = 16
+const fixedLength = 16
 /** No header is longer than this. */
 export const maximumLength = fixedLength + 0xffff
-/** What a checksum takes. */
-export const checksumLength = 7
+const checksumLength = 7
 
 const maximumUniqueId = 128
 const pathLength = 108
@@ -284,7 +283,7 @@ export interface Known {
 }
 
 export interface Ssl {
-  /** The bits of `Client`. */
+  /** Bits: 1 it came over TLS, 2 with a certificate, 4 with one earlier in the session. */
   readonly client: number
   /** 0 where the client showed a certificate that was found good. */
   readonly verify: number
@@ -296,8 +295,6 @@ export interface Ssl {
   /** As those of `Known`. */
   readonly others?: ReadonlyArray<Tlv> | undefined
 }
-
-export const Client = { ssl: 0x01, certificateOnConnection: 0x02, certificateInSession: 0x04 } as const
 
 const sslHead = 5
 

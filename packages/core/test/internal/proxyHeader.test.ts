@@ -98,8 +98,7 @@ describe("proxyHeader", () => {
         alpn: utf8("h2"),
         authority: "server.example",
         ssl: {
-          client: ProxyHeader.Client.ssl | ProxyHeader.Client.certificateOnConnection |
-            ProxyHeader.Client.certificateInSession,
+          client: 1 | 2 | 4,
           verify: 0,
           version: "TLSv1.3",
           commonName: "client.example",
