@@ -41,6 +41,11 @@ const qosOf = (serviceType: Qos.ServiceType): Qos.Qos => ({
 
 const portOf = SocketAddress.portOf
 
+const tool = (line: string): string => {
+  const [command, ...args] = line.split(" ")
+  return childProcess.execFileSync(command!, args, { encoding: "utf8" })
+}
+
 const listener = (family: Family, at: SocketAddress.Input = loopback[family]) =>
   Effect.gen(function*() {
     const s = yield* Winsock.socket({ family, type: "stream" })
@@ -301,6 +306,47 @@ const addresses = families.flatMap((family) => [
   )
 ])
 
+const descriptors = (): number => fs.readdirSync("/proc/self/fd").length
+
+const silentPort = 7
+
+/** A port where what arrives is dropped. */
+const silence = Effect.acquireRelease(
+  Effect.sync(() => {
+    tool("nft add table inet silence")
+    tool("nft add chain inet silence input { type filter hook input priority 0 ; }")
+    tool(`nft add rule inet silence input tcp dport ${silentPort} drop`)
+  }),
+  () => Effect.sync(() => tool("nft delete table inet silence"))
+)
+
+const interrupted = families.map((family) =>
+  bare(
+    `R26: ${family}: a marked attempt that is given up leaves its port and nothing else, and the next one is from there`,
+    Effect.gen(function*() {
+      yield* silence
+      const to = yield* listener(family)
+      const before = descriptors()
+      const s = yield* Winsock.socket({ family, type: "stream" })
+      const silent = SocketAddress.fromInputUnsafe(
+        `${family === "IPv4" ? "127.0.0.1" : "[::1]"}:${silentPort}` as SocketAddress.Input
+      )
+      const connecting = yield* Effect.forkScoped(Winsock.WSAConnect(s, silent, { sqos: qosOf("guaranteed") }), {
+        startImmediately: true
+      })
+      const [first] = yield* sent
+      assert.strictEqual(first?.tos, Qos.windows.dscp.guaranteed << 2)
+      assert.strictEqual(descriptors(), before + 1)
+      yield* Fiber.interrupt(connecting)
+      assert.strictEqual(descriptors(), before)
+      yield* connected(to, s, qosOf("controlledLoad"))
+      const next = (yield* sent).find(({ syn }) => syn)
+      assert.strictEqual(next?.from, first?.from)
+      assert.strictEqual(next?.tos, Qos.windows.dscp.controlledLoad << 2)
+    })
+  )
+)
+
 const portRange = "/proc/sys/net/ipv4/ip_local_port_range"
 
 const ports = bare(
@@ -485,11 +531,6 @@ const mappedDatagrams = lent(
 
 // --- the provider itself ---------------------------------------------------------------------------------------------
 
-const tool = (line: string): string => {
-  const [command, ...args] = line.split(" ")
-  return childProcess.execFileSync(command!, args, { encoding: "utf8" })
-}
-
 /** Bytes a second at which whatever is connected by this port is paced, as `ss` tells it in bits; 0 where it is not. */
 const paceOf = (end: "sport" | "dport", port: number): number => {
   const told = /pacing_rate \S+?\/([\d.]+)([KMG]?)bps/.exec(tool(`ss -tinH state established ${end} = :${port}`))
@@ -558,9 +599,11 @@ const ofProvider: ReadonlyArray<Scene> = [
       const to = yield* listener("IPv4")
       const { handle, sink } = yield* handleOf(yield* withoutPriority, "stream")
       yield* sent
+      const before = descriptors()
       const answer = handle.connect(planOf(to.local, quality({ dscp: 46, priority: 5 })))
       assert.strictEqual(code(answer), "WSAEOPNOTSUPP")
       assert.deepStrictEqual((answer as Provider.Failure).native, { code: "EPERM", errno: -1, syscall: "setsockopt" })
+      assert.strictEqual(descriptors(), before)
       assert.deepStrictEqual(yield* sent, [])
       assert.strictEqual(handle.connect(planOf(to.local, quality({ dscp: 46 }))), "pending")
       yield* Effect.promise(() => sink.wait("connected"))
@@ -727,6 +770,7 @@ export const scenes: ReadonlyArray<Scene> = [
   ...grouped,
   ...untouched,
   ...addresses,
+  ...interrupted,
   ports,
   ...mapped,
   ...unmarkedDatagrams,
