@@ -635,4 +635,21 @@ describe("an exchange", () => {
       assert.isTrue(Exit.isSuccess(exit), exchange.id)
     }
   }, property)
+
+  it.prop(
+    "R12: a value that was changed or cut on its way is read, or refused with a reason",
+    [Any, Schema.Natural, Schema.Natural],
+    ([value, where, byte]) => {
+      const { callerData } = Effect.runSync(Everything.options(value))
+      const changed = new Uint8Array(callerData)
+      changed[where % changed.length] = byte
+      for (const callerData of [changed, changed.subarray(0, where % changed.length)]) {
+        const exit = Effect.runSyncExit(Effect.result(Everything.caller({ callerData })))
+        assert.isTrue(Exit.isSuccess(exit), textOf(callerData))
+        if (!Exit.isSuccess(exit) || exit.value._tag === "Success") continue
+        assert.isAbove(exit.value.failure.message.length, 0)
+      }
+    },
+    property
+  )
 })
