@@ -89,9 +89,9 @@ export const walkTlvs = (
 ): boolean => {
   let at = from
   while (at < to) {
-    if (to - at < tlvHead) return false
     const value = at + tlvHead
     const end = value + readU16(bytes, at + 1)
+    // also where its head does not fit: the end is behind the head
     if (end > to) return false
     each(bytes[at]!, value, end)
     at = end

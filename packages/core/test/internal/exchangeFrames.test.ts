@@ -50,11 +50,11 @@ describe("exchangeFrames", () => {
     })
 
     it("skips records of kinds to come", () => {
-      const decoded = Frames.decodeCall(fromHex("01  00 0001 ff  05 0000  01 0001 61  ff 0002 0000"))
+      const decoded = Frames.decodeCall(fromHex("01  00 0000 00 0000  05 0000 05 0000  01 0001 61  ff 0000"))
       assert.deepStrictEqual(decoded, {
         _tag: "Done",
         value: { ...nothing, callerData: utf8("a"), calleeCapacity: undefined },
-        used: 17
+        used: 20
       })
     })
 

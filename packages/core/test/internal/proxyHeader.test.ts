@@ -151,7 +151,7 @@ describe("proxyHeader", () => {
             ], checksum)
             const bytes = ProxyHeader.encode(value)
             assert.strictEqual(bytes.length, ProxyHeader.encodedLength(value))
-            const decoded = ProxyHeader.decode(bytes)
+            const decoded = ProxyHeader.decode(Uint8Array.of(...bytes, 1, 2, 3))
             assert.deepStrictEqual(decoded, { _tag: "Done", value, used: bytes.length })
           }
         }
@@ -223,7 +223,7 @@ describe("proxyHeader", () => {
           keyAlgorithm: "K",
           others: [{ type: 0x26, value: utf8("X25519") }]
         },
-        netns: "blue",
+        netns: "\ufeffblue",
         others: [{ type: 0xe0, value: utf8("ours") }]
       }
       const bytes = ProxyHeader.encode(proxied(undefined, ProxyHeader.tlvsOf(known), true))
@@ -233,14 +233,25 @@ describe("proxyHeader", () => {
 
     it("that come twice, or are no text where they should be, stay with the others; the first counts", () => {
       const others = [
+        { type: Type.alpn, value: utf8("second") },
         { type: Type.authority, value: utf8("second") },
+        { type: Type.uniqueId, value: utf8("second") },
         { type: Type.netns, value: Uint8Array.of(0xff) },
         { type: Type.ssl, value: new Uint8Array(5) }
       ]
       const ssl = { client: 0, verify: 1, others: [{ type: Type.sslCipher, value: Uint8Array.of(0xc0) }] }
-      const tlvs = [...ProxyHeader.tlvsOf({ authority: "first", ssl }), ...others]
+      const tlvs = [
+        ...ProxyHeader.tlvsOf({ alpn: utf8("first"), authority: "first", uniqueId: utf8("first"), ssl }),
+        ...others
+      ]
       const known = ProxyHeader.known(tlvs)
-      assert.deepStrictEqual(known, { authority: "first", ssl, others })
+      assert.deepStrictEqual(known, {
+        alpn: utf8("first"),
+        authority: "first",
+        uniqueId: utf8("first"),
+        ssl,
+        others
+      })
       assert.deepStrictEqual(ProxyHeader.tlvsOf(known), tlvs)
     })
 
