@@ -267,6 +267,9 @@ describe("admission", () => {
     // No more than the peak, and beyond it M/R.
     assert.deepStrictEqual(bound(guaranteed(10_000, { ...peaked, latency: 60_000 })), [20_000, 60_000])
     assert.deepStrictEqual(bound(guaranteed(10_000, { ...peaked, latency: 55_000 })), [40_000, 55_000])
+    // What is not stated is what core's shaper takes: a packet, or what goes in ten milliseconds.
+    const { tokenBucketSize: _, ...unstated } = guaranteed(10_000)
+    assert.deepStrictEqual(bound(unstated), [10_000, 200_000])
     const free = listening({ link: { latency: "10 millis", jitter: "5 millis" }, loopback: { reservable: 1 } })
     const s = connected(free, reserve(guaranteed(10_000, { latency: 15_000 }), guaranteed(5)))
     assert.deepStrictEqual(s.handle.reserved(), {

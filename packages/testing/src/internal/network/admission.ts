@@ -1,7 +1,7 @@
 /**
  * What it takes to keep a promise: the rate that a flow needs, and the delay that it then has (RFC 2211, RFC 2212).
  */
-import type { FlowSpec } from "@effect-winsock/core/Qos"
+import { type FlowSpec, shapeOf } from "@effect-winsock/core/Qos"
 import type { ServiceSettings } from "./classes.ts"
 
 /** A flow in numbers that are all there (RFC 2215). */
@@ -24,8 +24,6 @@ export interface Way {
   readonly later: number
   /** Whether bytes wait for each other. */
   readonly queues: boolean
-  /** The longest packet. */
-  readonly mtu: number
 }
 
 /** What is to be reserved, and what comes of it. */
@@ -58,10 +56,12 @@ const rateFor = (traffic: Traffic, longest: number, way: Way): number | undefine
   return reserved
 }
 
-const trafficOf = (flow: FlowSpec, rate: number, mtu: number): Traffic => {
-  const bucket = flow.tokenBucketSize ?? Math.max(flow.maxSduSize ?? 0, mtu)
-  const peak = typeof flow.peakBandwidth === "number" ? flow.peakBandwidth : Infinity
-  return { rate, bucket, peak, longest: Math.min(flow.maxSduSize ?? mtu, bucket) }
+/** The flow that core lets through: it shapes what is sent by the same numbers, unless it is asked not to. */
+const trafficOf = (flow: FlowSpec): Traffic | undefined => {
+  const shape = shapeOf({ ...flow, noTrafficControl: false })
+  if (shape === undefined) return undefined
+  const { maxSduSize = Infinity, peakBandwidth: peak = Infinity, tokenBucketSize: bucket, tokenRate: rate } = shape
+  return { rate, bucket, peak, longest: Math.min(maxSduSize, bucket) }
 }
 
 /**
@@ -74,18 +74,18 @@ export const termsOf = (
   type: "stream" | "datagram"
 ): Terms | "nothing" | string => {
   if (flow === undefined) return "nothing"
-  const { serviceType, tokenRate } = flow
+  const { serviceType } = flow
   if (serviceType !== "guaranteed" && serviceType !== "controlledLoad" && serviceType !== "networkControl") {
     return "nothing"
   }
-  if (tokenRate === undefined || tokenRate === 0) {
+  const traffic = trafficOf(flow)
+  if (traffic === undefined || traffic.rate === 0) {
     return serviceType === "networkControl" ? "nothing" : `${serviceType} without a tokenRate`
   }
-  const traffic = trafficOf(flow, tokenRate, way.mtu)
   const longest = Math.min(flow.latency ?? Infinity, way.least + (flow.delayVariation ?? Infinity))
   // Only a guaranteed flow gets more than its rate for the sake of a delay.
-  const reserved = serviceType === "guaranteed" ? rateFor(traffic, longest, way) : tokenRate
-  const delay = delayOf(traffic, reserved ?? tokenRate, way)
+  const reserved = serviceType === "guaranteed" ? rateFor(traffic, longest, way) : traffic.rate
+  const delay = delayOf(traffic, reserved ?? traffic.rate, way)
   if (reserved === undefined || delay > longest) {
     return `a delay of ${longest} µs, where it is ${reserved === undefined ? way.least + way.later : delay} µs at best`
   }
@@ -93,7 +93,7 @@ export const termsOf = (
     delay,
     service: {
       rate: reserved,
-      tokenRate,
+      tokenRate: traffic.rate,
       depth: traffic.bucket,
       smallest: type === "datagram" ? flow.minimumPolicedSize ?? 0 : 0,
       longest: type === "datagram" ? flow.maxSduSize ?? Infinity : Infinity

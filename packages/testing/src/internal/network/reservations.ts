@@ -34,14 +34,13 @@ interface Part {
 }
 
 const wayOf = ({ settings }: Link, type: "stream" | "datagram"): Way => {
-  const { bandwidth, jitter, latency, mtu, reorder } = settings
+  const { bandwidth, jitter, latency, reorder } = settings
   // A datagram that is overtaken is as late as one that was sent so much later.
   const overtaken = type === "datagram" && reorder > 0 ? Math.max(latency, 1000) : 0
   return {
     least: latency,
     later: Math.ceil(jitter + overtaken + lateness(settings)),
-    queues: bandwidth !== Infinity,
-    mtu
+    queues: bandwidth !== Infinity
   }
 }
 
