@@ -622,6 +622,80 @@ describe("classes", () => {
     )
   })
 
+  it("what is reserved goes by when it is due: a long burst is no harm to who has less", () => {
+    const here = world({ hosts, ...options })
+    const got = datagrams(here, "server")
+    const burst = datagrams(here, "client", 10)
+    const d = datagrams(here, "client")
+    burst.handle.setPeer(at("10.0.0.2:10"), "keep", reserve(guaranteed(50_000, { tokenBucketSize: 50_000 })))
+    d.handle.setPeer(at("10.0.0.2:9"), "keep", reserve(guaranteed(25_000)))
+    for (let sent = 0; sent < 50; sent++) burst.handle.sendTo(new Uint8Array(1000), undefined)
+    for (let sent = 0; sent < 10; sent++) {
+      here.engine.at(sent * 40 * milli, () => d.handle.sendTo(stamped(here.engine.now(), 1000), undefined))
+    }
+    here.engine.run()
+    assert.strictEqual(delays(got).length, 10)
+    assert.isAtMost(Math.max(...delays(got)), d.handle.reserved()!.sending!.delay)
+  })
+
+  it("what was begun before anything was reserved takes turns too", () => {
+    const here = listening(options)
+    const got = datagrams(here, "server")
+    const bulk = connected(here, undefined)
+    const server = here.listener.accept()
+    server.onData = (bytes) => assert.deepStrictEqual(new Set(bytes), new Set([5]))
+    bulk.handle.write(new Uint8Array(60_000).fill(5))
+    const begin = here.engine.now()
+    here.engine.run(begin + 33 * milli)
+    const d = datagrams(here, "client")
+    d.handle.setPeer(at("10.0.0.2:9"), "keep", reserve(guaranteed(20_000)))
+    d.handle.sendTo(stamped(here.engine.now(), 1000), undefined)
+    here.engine.run()
+    // The packet that is being sent ends at 40 ms.
+    assert.deepStrictEqual(delays(got), [27 * milli])
+    assert.strictEqual(server.received, 60_000)
+    assert.strictEqual(server.log.findLast(([, what]) => what === "data")![0] - begin, 620 * milli)
+    assert.notInclude(here.engine.kinds(), "early")
+  })
+
+  it("what is reserved is late by no more than network control has, however much of that there is", () => {
+    const here = world({ hosts, ...options })
+    const got = datagrams(here, "server")
+    const d = datagrams(here, "client")
+    const flow = guaranteed(75_000, { tokenBucketSize: 10_000 })
+    d.handle.setPeer(at("10.0.0.2:9"), "keep", reserve(flow))
+    const bulk = datagrams(here, "client", 0)
+    const control = datagrams(here, "client", 0)
+    control.handle.setPeer(at("10.0.0.2:12"), "keep", quality({ dscp: 48 }))
+    for (let sent = 0; sent < 100; sent++) {
+      bulk.handle.sendTo(new Uint8Array(1000), at("10.0.0.2:11"))
+      control.handle.sendTo(new Uint8Array(1000), undefined)
+    }
+    for (let sent = 0; sent < 10; sent++) d.handle.sendTo(stamped(here.engine.now(), 1000), undefined)
+    here.engine.run()
+    const { delay } = d.handle.reserved()!.sending!
+    assert.strictEqual(delays(got).length, 10)
+    assert.isAtMost(Math.max(...delays(got)), delay)
+    // The bound is worth something: that late it may be.
+    assert.isAtLeast(Math.max(...delays(got)), delay - 21 * milli)
+  })
+
+  it("a datagram that is shorter than the least that is counted takes as much of the bucket", () => {
+    const here = world({ hosts, ...options })
+    const got = datagrams(here, "server")
+    const d = datagrams(here, "client")
+    d.handle.setPeer(at("10.0.0.2:9"), "keep", reserve(guaranteed(20_000, { minimumPolicedSize: 1000 })))
+    for (let count = 0; count < 10; count++) {
+      const bulk = datagrams(here, "client", 0)
+      for (let sent = 0; sent < 20; sent++) bulk.handle.sendTo(new Uint8Array(1000), at("10.0.0.2:11"))
+    }
+    for (let sent = 0; sent < 20; sent++) d.handle.sendTo(stamped(0, 100), undefined)
+    here.engine.run()
+    // By right one in 50 ms, and not one in 5; the others have a fair share.
+    assert.isAtMost(delays(got)[0]!, 22 * milli)
+    assert.isAtLeast(delays(got).at(-1)!, 120 * milli)
+  })
+
   it("what is reserved for a flow is nobody's else: marks, other peers, and longer datagrams", () => {
     const here = world({ hosts, ...options })
     const d = datagrams(here, "client")
@@ -705,8 +779,57 @@ describe("classes", () => {
     assert.strictEqual(ends[1], 10 + 10 + 50)
     assert.isAbove(ends[2]!, 10 + 10 + 50 + 45)
     assert.strictEqual(here.net.reservations().length, 1)
+    // Who leaves the group leaves what it has.
+    const [member, got] = [datagrams(here, "client", 30), datagrams(here, "server", 30)]
+    const bulk = datagrams(here, "client", 0)
+    const late = (some: object) => {
+      member.handle.setPeer(at("10.0.0.2:30"), "keep", quality({ group: some }))
+      const begin = here.engine.now()
+      for (let sent = 0; sent < 20; sent++) bulk.handle.sendTo(new Uint8Array(1000), at("10.0.0.2:11"))
+      for (let sent = 0; sent < 5; sent++) member.handle.sendTo(stamped(begin, 1000), undefined)
+      here.engine.run()
+      return delays(got).at(-1)
+    }
+    assert.strictEqual(late(group), 70 * milli)
+    assert.strictEqual(late({}), 120 * milli)
+    assert.strictEqual(late(group), 70 * milli)
     creator.handle.close("reset")
     assert.deepStrictEqual(here.net.reservations(), [])
+  })
+
+  it("a stream that leaves its group takes along what waits, and leaves the others what is reserved", () => {
+    const group = {}
+    const here = world({ hosts, ...options })
+    const flow = guaranteed(20_000, { tokenBucketSize: 10_000 })
+    const creator = datagrams(here, "client", 20)
+    creator.handle.setPeer(
+      at("10.0.0.2:20"),
+      "keep",
+      quality({ reserveGroup: { sending: flow, receiving: undefined }, group })
+    )
+    const got = datagrams(here, "server", 20)
+    const { client: member, server } = joined(here, "client", "server")
+    assert.isUndefined(member.handle.setQuality(quality({ group })))
+    const bulk = datagrams(here, "client", 0)
+    for (let sent = 0; sent < 200; sent++) bulk.handle.sendTo(new Uint8Array(1000), at("10.0.0.2:11"))
+    const begin = here.engine.now()
+    for (let sent = 0; sent < 40; sent++) member.handle.write(new Uint8Array(1000))
+    here.engine.run(begin + 115 * milli)
+    // Its bucket at once, and from there on 20 of 100 bytes and half of the rest.
+    assert.isAtLeast(server.received, 8000)
+    member.handle.setQuality(quality({ group: {} }))
+    const [before, since] = [server.received, here.engine.now()]
+    here.engine.run(since + 400 * milli)
+    // Half of what there is.
+    assert.approximately(server.received - before, 20_000, 2000)
+    // Its bucket is full again, and holds no more: nothing of what the other one took along counts for it.
+    here.engine.run(since + 5 * second)
+    for (let sent = 0; sent < 100; sent++) bulk.handle.sendTo(new Uint8Array(1000), at("10.0.0.2:11"))
+    for (let sent = 0; sent < 20; sent++) creator.handle.sendTo(stamped(here.engine.now(), 1000), undefined)
+    here.engine.run()
+    const right = delays(got).filter((delay, index) => delay <= (index + 3) * 10 * milli).length
+    assert.isAtLeast(right, 8)
+    assert.isAtMost(right, 14)
   })
 
   it("a guaranteed call survives a bulk transfer, and a best-effort one does not", () => {
@@ -759,12 +882,13 @@ describe("classes", () => {
   it("whatever else is sent: what conforms is never later than its bound, and never lost", { timeout: 120_000 }, () => {
     for (let seed = 0; seed < runs / 2; seed++) {
       const dice = new Dice(seed)
+      const bandwidth = dice.pick([20_000, 100_000, 1_000_000])
       const here = world({
         hosts,
         link: {
           latency: `${dice.below(20)} millis`,
           jitter: dice.pick(["0 millis", "7 millis"]),
-          bandwidth: dice.pick([20_000, 100_000, 1_000_000]),
+          bandwidth,
           mtu: dice.pick([300, 1500]),
           queue: 30_000
         },
@@ -774,7 +898,7 @@ describe("classes", () => {
       const end = 2 * second
       const calls: Array<readonly [Peer, Peer, { sent: number }]> = []
       for (let index = 0; index < 6; index++) {
-        const rate = 500 + dice.below(8000)
+        const rate = Math.round(bandwidth * (2 + dice.below(30)) / 100)
         const longest = 50 + dice.below(600)
         const bucket = longest * (1 + dice.below(4))
         const peak = dice.chance(50) ? rate * (1 + dice.below(3)) + 1 : undefined

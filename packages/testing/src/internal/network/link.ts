@@ -1,7 +1,7 @@
 /**
  * One direction between two hosts: how long it takes, how much goes through, and what is lost on the way.
  */
-import type { Engine, Luck } from "../../Sim.ts"
+import type { Engine, Luck, Timer } from "../../Sim.ts"
 import { Classes, type Service } from "./classes.ts"
 
 /** Times are microseconds. */
@@ -77,6 +77,10 @@ export class Link {
   /** What waits for its turn, in the order of its tags; only where there is a bandwidth. */
   private readonly waiting: Array<Waiting> = []
   private busy = false
+  /** What is being sent, since when, and until when, as long as all that waits is equal. */
+  private serving: Waiting | undefined
+  private begun = 0
+  private ending: Timer | undefined
   private clock = 0
   private queued = 0
   /** What is left over of a microsecond when a packet has been sent. */
@@ -263,14 +267,15 @@ export class Link {
 
   private serve(): void {
     if (this.classes !== undefined) return this.serveByClass(this.classes)
-    const next = this.waiting.shift()
+    const next = this.serving = this.waiting.shift()
     this.busy = next !== undefined
     if (next === undefined) {
       this.rest = 0
       return
     }
     this.clock = next.tag
-    this.engine.at(this.sent(next.size), () => {
+    this.begun = this.engine.now()
+    this.ending = this.engine.at(this.sent(next.size), () => {
       next.packet.arrive()
       this.serve()
     })
@@ -293,9 +298,22 @@ export class Link {
     const classes = this.classes = new Classes(this.engine, this.clock, this)
     // A tag was given to what came; from now on it is given to whoever is next. The last of a flow to say so is its first.
     for (const { flow, size, tag } of this.waiting.toReversed()) flow.tag = tag - size
+    if (this.serving !== undefined) this.interrupt(this.serving, classes)
     for (const { flow, packet, size } of this.waiting) classes.add(size, flow, packet)
     this.waiting.length = 0
     return classes
+  }
+
+  /** Takes turns with the others, too, what was to be sent as one: after the packet that is being sent. */
+  private interrupt({ flow, packet, size, tag }: Waiting, classes: Classes): void {
+    const { bandwidth, mtu } = this.settings
+    const gone = Math.floor((this.engine.now() - this.begun) * bandwidth / 1e6)
+    const sent = mtu * (Math.floor(gone / mtu) + 1)
+    if (bandwidth === Infinity || sent >= size) return
+    this.engine.cancel(this.ending!)
+    flow.tag = tag - size + sent
+    classes.add(size - sent, flow, packet)
+    this.engine.at(Math.max(this.engine.now(), this.begun + Math.ceil(sent * 1e6 / bandwidth)), () => this.serve())
   }
 
   private enqueueByClass(size: number, flow: Flow, packet: Packet, flies: boolean): void {
