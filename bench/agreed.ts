@@ -15,6 +15,8 @@ export interface Peer {
   readonly sink: number
   /** TCP that sends back what comes. */
   readonly echo: number
+  /** TCP that replies to connect data, as docs/connect-data.md says. */
+  readonly replies: number
   /** UDP that takes datagrams, and answers those that begin with 1 with a burst. */
   readonly datagrams: number
 }
@@ -34,6 +36,9 @@ export const piece = 64 * 1024
 
 /** What an idle connection has sent and got back. */
 export const message = new Uint8Array(1024).fill(7)
+
+/** What goes along with a connect, and what is echoed where nothing can. */
+export const callerData = new Uint8Array(64).fill(7)
 
 /** So many connections are opened at a time where many are held. */
 export const openers = 50

@@ -53,6 +53,9 @@ const pour = (socket: net.Socket, total: number): void => {
   next()
 }
 
+/** The reply that accepts, and passes nothing back: docs/connect-data.md has its bytes. */
+const reply = Buffer.from("8957534b0d0a1a0a005245500101000000000000869a5901", "hex")
+
 const listen = async (): Promise<Peer> => {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), "winsock-bench-"))
   process.on("exit", () => fs.rmSync(directory, { recursive: true, force: true }))
@@ -69,6 +72,13 @@ const listen = async (): Promise<Peer> => {
     socket.on("data", (bytes) => socket.write(bytes))
     socket.on("end", () => socket.end())
   }, { host, port: 0 })
+  const replies = await serve((socket) => {
+    // The header comes in one piece, and nothing else comes before the reply.
+    socket.once("data", () => {
+      socket.write(reply)
+      untilEnd(socket)
+    })
+  }, { host, port: 0 })
   const udp = dgram.createSocket("udp4")
   udp.on("message", (bytes, from) => {
     for (let sent = 0; bytes[0] === 1 && sent < burst; sent++) udp.send(datagram, from.port, from.address)
@@ -84,6 +94,7 @@ const listen = async (): Promise<Peer> => {
     source: portOf(source),
     sink: portOf(sink),
     echo: portOf(echo),
+    replies: portOf(replies),
     datagrams: udp.address().port
   }
 }

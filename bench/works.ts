@@ -95,6 +95,12 @@ const connects = (name: string, count = 2000): Work => ({
   fresh: false
 })
 
+/** An exchange of connect data, and the round trip that a program without one has to make. */
+const exchanged: Work = {
+  ...connects("connect exchanged"),
+  peers: contenders("winsock", { "plain, one echo": "connect echoed" })
+}
+
 /** A mark, on a socket that is bound for it and on one that was bound anyway. */
 const marked: Work = {
   ...connects("connect marked"),
@@ -125,6 +131,7 @@ export const works: ReadonlyArray<Work> = [
   connects("connect unix"),
   connects("connect refused"),
   connects("connect concurrent", 1000),
+  exchanged,
   marked,
   bytes(["read into", "read owned", "read lent"], "read"),
   bytes(["write"], "write"),

@@ -1,10 +1,11 @@
 // Ours, as a program of a user has it.
-import { type Qos, type SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
+import { ConnectData, type Qos, type SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
 import { NodeWinsock } from "@effect-winsock/node"
-import { Effect, ManagedRuntime, type Scope } from "effect"
+import { Effect, Layer, ManagedRuntime, type Scope } from "effect"
 import {
   askForBurst,
   burst,
+  callerData,
   checkNone,
   chunk,
   datagram,
@@ -16,11 +17,15 @@ import {
 } from "../agreed.ts"
 import type { Task, Tasks } from "../side.ts"
 
-const runtime = ManagedRuntime.make(NodeWinsock.layer)
-
-const task =
+const runOn =
+  <RE>(runtime: ManagedRuntime.ManagedRuntime<Winsock.Winsock, RE>) =>
   <A, E>(program: (...args: Parameters<Task>) => Effect.Effect<A, E, Winsock.Winsock | Scope.Scope>): Task =>
   (...args) => runtime.runPromise(Effect.scoped(program(...args)))
+
+const task = runOn(ManagedRuntime.make(NodeWinsock.layer))
+const exchanging = runOn(
+  ManagedRuntime.make(Layer.fresh(NodeWinsock.layer.pipe(Layer.provide(ConnectData.layerExchange()))))
+)
 
 const tcp = Winsock.socket({ family: "IPv4", type: "stream" })
 const unix = Winsock.socket({ family: "Unix", type: "stream" })
@@ -55,6 +60,25 @@ const connectAndReset = Effect.fnUntraced(function*(
   }
 })
 
+/** The round trip that an exchange takes, of a program that does without. */
+const connectAndEcho = Effect.fnUntraced(function*(address: SocketAddress.Input, count: number) {
+  for (let i = 0; i < count; i++) {
+    const s = yield* tcp
+    yield* Winsock.connect(s, address)
+    yield* Winsock.send(s, callerData)
+    for (let left = callerData.length; left > 0;) left -= (yield* Winsock.recv(s)).length
+    yield* Winsock.closesocket(s)
+  }
+})
+
+const exchangeAndClose = Effect.fnUntraced(function*(address: SocketAddress.Input, count: number) {
+  for (let i = 0; i < count; i++) {
+    const s = yield* tcp
+    yield* Winsock.WSAConnect(s, address, { callerData, calleeData: 64 })
+    yield* Winsock.closesocket(s)
+  }
+})
+
 const refused = Effect.fnUntraced(function*(address: SocketAddress.Input, count: number) {
   for (let i = 0; i < count; i++) {
     const s = yield* tcp
@@ -83,6 +107,8 @@ export const tasks: Tasks = {
     const one = connectAndClose(tcp, at(peer, peer.accept), 1)
     return Effect.all(Array.from({ length: count }, () => one), { concurrency: "unbounded", discard: true })
   }),
+  "connect exchanged": exchanging((peer, count) => exchangeAndClose(at(peer, peer.replies), count)),
+  "connect echoed": task((peer, count) => connectAndEcho(at(peer, peer.echo), count)),
   "connect marked": task((peer, count) => connectAndReset(peer, count, { bound: false, marked: true })),
   "connect marked bound": task((peer, count) => connectAndReset(peer, count, { bound: true, marked: true })),
   "connect bound": task((peer, count) => connectAndReset(peer, count, { bound: true, marked: false })),

@@ -12,7 +12,14 @@ const Row = Schema.Struct({
   name: Schema.String,
   ours: Schema.Finite,
   peer: Schema.Finite,
-  peerName: Schema.Literals(["node:net", "NodeSocket", "node:dgram", "NodeDatagramSocket", "bound, unmarked"]),
+  peerName: Schema.Literals([
+    "node:net",
+    "NodeSocket",
+    "node:dgram",
+    "NodeDatagramSocket",
+    "bound, unmarked",
+    "plain, one echo"
+  ]),
   ratio: Schema.NullOr(Schema.Finite),
   spread: Schema.NullOr(Schema.Finite),
   unit: Schema.String
@@ -66,7 +73,7 @@ it("gives each row of a peer its own name", () => {
   assert.strictEqual(new Set(ids).size, ids.length)
 })
 
-for (const only of ["read", "idle", "connect marked"]) {
+for (const only of ["read", "idle", "connect marked", "connect exchanged"]) {
   it(`runs "${only}", and tells each row as a line of JSON`, { timeout: 60_000 }, async () => {
     const main = path.join(import.meta.dirname, "../main.ts")
     const { stdout } = await run(process.execPath, [main, "--small", "--rounds", "1", "--json", "--only", only])
