@@ -834,8 +834,8 @@ const none: WSAConnectOptions = {}
  *   or broken stream (R04, R21);
  * - WSAEADDRNOTAVAIL for the all-zero address or port 0 of a stream (R03, E07), WSAEACCES for a datagram's broadcast
  *   address without SO_BROADCAST (R10, E20), WSAEADDRINUSE where the local address is taken (E03);
- * - WSAEPROTONOSUPPORT for caller data that the provider cannot carry (E17), WSAEOPNOTSUPP for a QOS that it cannot
- *   honour (R16, E16);
+ * - WSAEPROTONOSUPPORT for caller data that the provider cannot carry, and where the peer does not speak the exchange of
+ *   the layer's `ConnectData` (E17), WSAEOPNOTSUPP for a QOS that the provider cannot honour (R16, E16);
  * - WSAEINTR when the socket is closed meanwhile (E04); WSAENOTSOCK, WSANOTINITIALISED, WSAENETDOWN, WSAEINPROGRESS.
  *
  * **Example** (Meeting a refusal)

@@ -2368,7 +2368,8 @@ export class WSAENOPROTOOPT extends define<WSAENOPROTOOPT>()("WSAENOPROTOOPT") {
  * **Details**
  *
  * Number 10043, `EPROTONOSUPPORT` in POSIX, retry class `"unsupported"`. `socket` for a protocol that is unknown (A01).
- * `WSAConnect` with caller data where the provider, or the peer, does not speak the exchange of connect data (E17).
+ * `WSAConnect` with caller data where the provider carries none, and any connect whose peer does not speak the exchange of
+ * the layer's `ConnectData` (E17).
  *
  * **Example** (Reading its row of the table)
  *
