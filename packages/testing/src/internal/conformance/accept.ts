@@ -313,7 +313,7 @@ const a07 = [
     const { answer, fiber } = yield* considering(listener)
     // What breaks off a send resets the connection.
     yield* Fiber.interrupt(yield* F.begin(Winsock.send(client, new Uint8Array(64 * 1024 * 1024))))
-    yield* F.turn
+    yield* F.settled
     yield* answer(CF_ACCEPT)
     yield* F.failed("WSAAccept", "WSAEACCES", fiber)
     const next = yield* calling(family, address)
@@ -326,7 +326,7 @@ const a07 = [
         const attempt = yield* F.begin(Winsock.WSAConnect(yield* F.make("IPv4"), address))
         const { answer, fiber } = yield* considering(listener)
         yield* Fiber.interrupt(attempt)
-        yield* F.turn
+        yield* F.settled
         yield* answer(given)
         yield* F.failed(`WSAAccept that answers ${given}`, "WSAEACCES", fiber)
       }

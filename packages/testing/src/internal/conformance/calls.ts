@@ -372,7 +372,7 @@ const a06 = [
         yield* F.fails("the second", "WSAEWOULDBLOCK", Winsock.WSAConnect(second, address))
         const name = yield* Winsock.getsockname(second)
         yield* Winsock.closesocket(first)
-        yield* F.turn
+        yield* F.settled
         yield* F.equal("who is accepted", (yield* Winsock.accept(listener)).remote, name)
       })
     )

@@ -253,6 +253,19 @@ export const pair = (family: Family) =>
     return { listener, address, client, server, remote }
   })
 
+/**
+ * What was sent before is known above once somebody else has come, whose call began after it: a stack tells of things in the
+ * order in which they came.
+ */
+export const settled = Effect.scoped(Effect.gen(function*() {
+  const { address, socket: listener } = yield* listening("IPv4")
+  const client = yield* make("IPv4")
+  const attempt = yield* begin(Winsock.WSAConnect(client, address))
+  const { socket: server } = yield* Winsock.accept(listener)
+  yield* Fiber.join(attempt)
+  yield* talk(client, server)
+}))
+
 /** An address of a datagram socket that is gone. */
 export const deadDatagram = (family: Family) =>
   Effect.tap(bound(family, "datagram"), ({ socket }) => Winsock.closesocket(socket)).pipe(
