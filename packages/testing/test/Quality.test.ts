@@ -189,7 +189,7 @@ const callBesideBulk = (type: "stream" | "datagram", sqos: Qos.Qos | undefined) 
     }).pipe(Effect.scoped, Effect.provide(net.layer("client")))
   }).pipe(Effect.scoped)
 
-describe("a call beside bulk transfers", () => {
+describe("a call beside bulk transfers", { timeout: 120_000 }, () => {
   const g711: Qos.Qos = {
     sending: {
       serviceType: "guaranteed",
@@ -235,7 +235,7 @@ const busy = (options: SimNetwork.Options, sqos: (index: number) => Qos.Qos | un
       yield* Effect.all(Array.from({ length: 20 }, (_, index) => one(index)), { concurrency: "unbounded" })
     }))
 
-describe("a run", () => {
+describe("a run", { timeout: 120_000 }, () => {
   const link = { latency: "5 millis", bandwidth: 200_000, jitter: "10 millis", loss: 0.02 } as const
 
   it("in which nobody asks for a QOS is the same whether anything can be reserved or not", () => {

@@ -19,4 +19,10 @@ describe("Fault", () => {
     expect(Fault.dnsFailure).type.toBeCallableWith("db.example", "WSAHOST_NOT_FOUND")
     expect(Fault.dnsFailure).type.not.toBeCallableWith("db.example", "ENOTFOUND")
   })
+
+  it("knows a shortage on a host, and one way between two", () => {
+    expect(Fault.shortage).type.toBeCallableWith(["client", "server"], 5)
+    expect(Fault.shortage).type.toBeCallableWith("client", 5)
+    expect(Fault.shortage).type.not.toBeCallableWith(["client"], 5)
+  })
 })

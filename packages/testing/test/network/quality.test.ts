@@ -565,7 +565,7 @@ describe("capacity that changes", () => {
   })
 })
 
-describe("classes", () => {
+describe("classes", { timeout: 120_000 }, () => {
   const line = { latency: "10 millis", bandwidth: 100_000, mtu: 1000, queue: 1_000_000 } as const
   const options = { link: line, loopback: { reservable: 1 }, profile: { ...SimNetwork.linux, marking: "all" } } as const
 
@@ -879,7 +879,7 @@ describe("classes", () => {
     assert.isBelow(late, 250)
   })
 
-  it("whatever else is sent: what conforms is never later than its bound, and never lost", { timeout: 120_000 }, () => {
+  it("whatever else is sent: what conforms is never later than its bound, and never lost", () => {
     for (let seed = 0; seed < runs / 2; seed++) {
       const dice = new Dice(seed)
       const bandwidth = dice.pick([20_000, 100_000, 1_000_000])

@@ -53,8 +53,16 @@ export interface Place {
 interface Waiting {
   readonly flow: Flow
   readonly packet: Packet
+  /** What becomes of it once it is sent is the packet's own affair. */
+  readonly flies: boolean
   readonly size: number
   readonly tag: number
+}
+
+interface Serving {
+  readonly next: Waiting
+  readonly begun: number
+  readonly ending: Timer
 }
 
 /** Of IPv4 and TCP. */
@@ -77,10 +85,8 @@ export class Link {
   /** What waits for its turn, in the order of its tags; only where there is a bandwidth. */
   private readonly waiting: Array<Waiting> = []
   private busy = false
-  /** What is being sent, since when, and until when, as long as all that waits is equal. */
-  private serving: Waiting | undefined
-  private begun = 0
-  private ending: Timer | undefined
+  /** What is being sent, as long as all that waits is equal; only where there may be promises. */
+  private serving: Serving | undefined
   private clock = 0
   private queued = 0
   /** What is left over of a microsecond when a packet has been sent. */
@@ -91,10 +97,11 @@ export class Link {
   private pairs: Map<string, Flow> | undefined
   /** Bytes a second that are reserved. */
   reserved = 0
-  /** Told when it has become another. */
-  changed: () => void = () => {}
+  /** Is told when the link is another than it was; only where something can be reserved on it. */
+  private readonly promises: (() => void) | undefined
 
-  constructor(engine: Engine, from: Place, to: Place, settings: LinkSettings) {
+  constructor(engine: Engine, from: Place, to: Place, settings: LinkSettings, promises?: () => void) {
+    this.promises = promises
     this.engine = engine
     this.from = from
     this.to = to
@@ -120,7 +127,7 @@ export class Link {
 
   private apply(): void {
     this.settings = this.changes.reduce((settings, change) => change(settings), this.plain)
-    this.changed()
+    this.promises?.()
   }
 
   get name(): string {
@@ -249,12 +256,7 @@ export class Link {
   private enqueue(size: number, flow: Flow, packet: Packet, flies = false): void {
     if (this.classes !== undefined || flow.dscp !== 0) return this.enqueueByClass(size, flow, packet, flies)
     const tag = flow.tag = Math.max(this.clock, flow.tag) + size
-    const next: Waiting = {
-      flow,
-      packet: flies ? packet : { arrive: () => this.leave(flow, packet), lost: packet.lost },
-      size,
-      tag
-    }
+    const next: Waiting = { flow, packet, flies, size, tag }
     let low = 0
     for (let high = this.waiting.length; low < high;) {
       const middle = (low + high) >>> 1
@@ -267,18 +269,19 @@ export class Link {
 
   private serve(): void {
     if (this.classes !== undefined) return this.serveByClass(this.classes)
-    const next = this.serving = this.waiting.shift()
+    const next = this.waiting.shift()
     this.busy = next !== undefined
     if (next === undefined) {
       this.rest = 0
       return
     }
     this.clock = next.tag
-    this.begun = this.engine.now()
-    this.ending = this.engine.at(this.sent(next.size), () => {
-      next.packet.arrive()
+    const ending = this.engine.at(this.sent(next.size), () => {
+      if (next.flies) next.packet.arrive()
+      else this.leave(next.flow, next.packet)
       this.serve()
     })
+    if (this.promises) this.serving = { next, begun: this.engine.now(), ending }
   }
 
   /** When so many bytes have been sent that are sent from now on. */
@@ -299,25 +302,30 @@ export class Link {
     // A tag was given to what came; from now on it is given to whoever is next. The last of a flow to say so is its first.
     for (const { flow, size, tag } of this.waiting.toReversed()) flow.tag = tag - size
     if (this.serving !== undefined) this.interrupt(this.serving, classes)
-    for (const { flow, packet, size } of this.waiting) classes.add(size, flow, packet)
+    for (const one of this.waiting) classes.add(one.size, one.flow, this.leaving(one))
     this.waiting.length = 0
     return classes
   }
 
   /** Takes turns with the others, too, what was to be sent as one: after the packet that is being sent. */
-  private interrupt({ flow, packet, size, tag }: Waiting, classes: Classes): void {
+  private interrupt({ begun, ending, next }: Serving, classes: Classes): void {
+    const { flow, size, tag } = next
     const { bandwidth, mtu } = this.settings
-    const gone = Math.floor((this.engine.now() - this.begun) * bandwidth / 1e6)
+    const gone = Math.floor((this.engine.now() - begun) * bandwidth / 1e6)
     const sent = mtu * (Math.floor(gone / mtu) + 1)
     if (bandwidth === Infinity || sent >= size) return
-    this.engine.cancel(this.ending!)
+    this.engine.cancel(ending)
     flow.tag = tag - size + sent
-    classes.add(size - sent, flow, packet)
-    this.engine.at(Math.max(this.engine.now(), this.begun + Math.ceil(sent * 1e6 / bandwidth)), () => this.serve())
+    classes.add(size - sent, flow, this.leaving(next))
+    this.engine.at(Math.max(this.engine.now(), begun + Math.ceil(sent * 1e6 / bandwidth)), () => this.serve())
+  }
+
+  private leaving({ flies, flow, packet }: Pick<Waiting, "flies" | "flow" | "packet">): Packet {
+    return flies ? packet : { arrive: () => this.leave(flow, packet), lost: packet.lost }
   }
 
   private enqueueByClass(size: number, flow: Flow, packet: Packet, flies: boolean): void {
-    this.classify().add(size, flow, flies ? packet : { arrive: () => this.leave(flow, packet), lost: packet.lost })
+    this.classify().add(size, flow, this.leaving({ flies, flow, packet }))
     if (!this.busy) this.serve()
   }
 

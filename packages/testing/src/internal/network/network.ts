@@ -58,6 +58,7 @@ export class Network {
   readonly pending = new Set<Request>()
   /** What is reserved, where anything can be. */
   readonly reservations: Reservations | undefined
+  private readonly promises: (() => void) | undefined
   private readonly settings: Settings
   private readonly links = new Map<string, Link>()
   private readonly owners = new Map<string, Host>()
@@ -81,7 +82,9 @@ export class Network {
     this.calleeDataMax = calleeDataMax
     this.exclusiveBind = exclusiveBind
     this.conditional = settings.conditional || callerDataMax > 0 || calleeDataMax > 0
-    this.reservations = settings.reserves ? new Reservations(engine) : undefined
+    const reservations = settings.reserves ? new Reservations(engine) : undefined
+    this.reservations = reservations
+    this.promises = reservations && (() => reservations.reconsider())
     const { marking } = profile
     const stream = (options: ReadonlyArray<Provider.ProviderOption>): Provider.Capabilities => ({
       callerDataMax,
@@ -157,8 +160,7 @@ export class Network {
     let link = this.links.get(key)
     if (link === undefined) {
       const otherwise = from === to ? this.settings.loopback : this.settings.link
-      link = new Link(this.engine, from, to, this.settings.links.get(key) ?? otherwise)
-      if (this.reservations !== undefined) link.changed = () => this.reservations!.reconsider()
+      link = new Link(this.engine, from, to, this.settings.links.get(key) ?? otherwise, this.promises)
       this.links.set(key, link)
     }
     return link
