@@ -200,4 +200,19 @@ describe("Winsock, quality of service", () => {
       assert.deepStrictEqual((yield* Winsock.connectResult(s)).applied.sending.reserved, noted.reserved?.sending)
     }))
   })
+
+  it.effect("A18: a socket without a reservation of its own has that of the group it created, as long as there is one", () => {
+    const { noted, run } = over({ marking: true, reservesQos: true })
+    noted.reserved = { sending: { rate: 16_000, delay: 20_000 }, receiving: undefined }
+    return run(Effect.gen(function*() {
+      const s = yield* Winsock.socket({ ...tcp, group: Winsock.SG_UNCONSTRAINED_GROUP })
+      const { applied } = yield* Winsock.WSAConnect(s, yield* listening, { gqos: guaranteed })
+      assert.deepStrictEqual(applied.sending.reserved, { rate: 16_000, delay: 20_000 })
+      const sink = noted.sinks[0]!
+      sink.qosChanged({ group: true, code: "WSA_QOS_ADMISSION_FAILURE", reserved: undefined })
+      assert.isUndefined((yield* Winsock.connectResult(s)).applied.sending.reserved)
+      sink.qosChanged({ group: true, code: "WSA_QOS_REQUEST_CONFIRMED", reserved: noted.reserved })
+      assert.deepStrictEqual((yield* Winsock.connectResult(s)).applied.sending.reserved, noted.reserved!.sending)
+    }))
+  })
 })

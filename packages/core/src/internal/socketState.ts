@@ -1609,18 +1609,16 @@ const dissolved = (state: SocketState, local: SocketAddress.SocketAddress | unde
 const qosChanged = (state: SocketState, { code, group, reserved }: QosChange): SocketState => {
   if (state.phase._tag !== "Connected") return state
   const { quality } = state.cold
+  const { honoured } = quality
   const lost = code !== "WSA_QOS_REQUEST_CONFIRMED"
+  // The one of the group is what a socket has that has none of its own.
+  const shown = !group || honoured?.quality?.reserve === undefined
   return withCold(state, {
-    quality: group
-      ? { ...quality, groupNews: code, groupLost: lost }
-      : {
-        ...quality,
-        news: code,
-        lost,
-        honoured: quality.honoured === undefined
-          ? undefined
-          : Quality.withReservation(quality.honoured, reserved)
-      }
+    quality: {
+      ...quality,
+      ...(group ? { groupNews: code, groupLost: lost } : { news: code, lost }),
+      honoured: honoured === undefined || !shown ? honoured : Quality.withReservation(honoured, reserved)
+    }
   })
 }
 
