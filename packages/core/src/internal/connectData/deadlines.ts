@@ -1,5 +1,6 @@
 /**
- * What is given up when it has waited long enough. All wait equally long, so that one timer serves however many there are.
+ * What is given up when it has waited long enough. All wait equally long, so that one timer serves however many there are,
+ * and goes on when there is none: to begin one and call it off costs more than all else that an exchange does.
  */
 import type { Timers } from "../../ConnectData.ts"
 
@@ -39,7 +40,10 @@ export class Deadlines {
     if (deadline === undefined || deadline.over) return
     deadline.over = true
     this.waiting.delete(deadline)
-    if (this.waiting.size > 0) return
+  }
+
+  /** Nothing waits, and nothing is about to: the timer is called off. */
+  rest(): void {
     this.forget?.()
     this.forget = undefined
   }

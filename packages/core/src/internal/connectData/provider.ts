@@ -30,7 +30,8 @@ export const decorate = (below: Provider.Provider, settings: Settings, timers: T
     settings,
     provider: below,
     headers: new Deadlines(timers, settings.headerTimeout),
-    replies: new Deadlines(timers, settings.replyTimeout)
+    replies: new Deadlines(timers, settings.replyTimeout),
+    streams: 0
   }
   return {
     name: below.name,

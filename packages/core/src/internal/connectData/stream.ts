@@ -38,6 +38,8 @@ export interface Shared {
   readonly provider: Provider.Provider
   readonly headers: Deadlines
   readonly replies: Deadlines
+  /** How many of them have not given everything back. */
+  streams: number
 }
 
 interface Attempt {
@@ -76,7 +78,9 @@ export class Stream implements Provider.Handle, User, Listener {
   static open(shared: Shared, kind: Provider.Kind, sink: Provider.Sink): Stream | Provider.Failure {
     const stream = new Stream(shared, kind, sink)
     const failure = stream.renew()
-    return failure ?? stream
+    if (failure !== undefined) return failure
+    shared.streams++
+    return stream
   }
 
   private constructor(shared: Shared, kind: Provider.Kind, sink: Provider.Sink) {
@@ -258,7 +262,7 @@ export class Stream implements Provider.Handle, User, Listener {
     // The peer is not to take an attempt that was given up for a caller.
     line?.close(attempt?.met ? "reset" : how)
     for (const caller of this.listened?.callers ?? []) caller.listenerClosed()
-    if (this.lines === 0) soon(() => this.sink.closed())
+    if (this.lines === 0) soon(() => this.finish())
   }
 
   // -- callers --------------------------------------------------------------------------------------------------------
@@ -286,7 +290,13 @@ export class Stream implements Provider.Handle, User, Listener {
   }
 
   private finish(): void {
-    if (this.closing && this.lines === 0 && (this.listened?.callers.size ?? 0) === 0) this.sink.closed()
+    if (!this.closing || this.lines > 0 || (this.listened !== undefined && this.listened.callers.size > 0)) return
+    const { headers, replies } = this.shared
+    if (--this.shared.streams === 0) {
+      headers.rest()
+      replies.rest()
+    }
+    this.sink.closed()
   }
 
   // -- what its line tells --------------------------------------------------------------------------------------------

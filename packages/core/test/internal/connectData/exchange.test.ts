@@ -569,7 +569,7 @@ describe("a caller that does not speak the exchange", () => {
       await settle()
       assert.deepStrictEqual(listener.events, [], what)
       assert.strictEqual(caller.events.at(-1), "broken WSAECONNRESET", what)
-      assert.strictEqual(world.time.armed, 0, what)
+      assert.isAtMost(world.time.armed, 1, "one timer for all, until the last socket is closed")
       await over()
     }
   })
@@ -588,7 +588,7 @@ describe("a caller that does not speak the exchange", () => {
         await settle()
         assert.deepStrictEqual(listener.events, [], `${length} bytes`)
         assert.strictEqual(world.memory.control.counts().handles, 1, `${length} bytes`)
-        assert.strictEqual(world.time.armed, 0)
+        assert.isAtMost(world.time.armed, 1)
         await over()
       }
     }
