@@ -4,7 +4,7 @@
 // A process does not move into a namespace, so one is started there: `enterNamespace` runs the same program again under
 // `unshare -n`. The namespace, with all that was made in it, is gone when that process ends. Nothing leaves the machine:
 // its only devices are `lo` and a pair of virtual ones that lead to each other.
-import { SocketAddress, type Winsock, type WsaError } from "@effect-winsock/core"
+import { ConnectData, SocketAddress, type Winsock, type WsaError } from "@effect-winsock/core"
 import { NodeWinsock } from "@effect-winsock/node"
 import { World } from "@effect-winsock/testing"
 import { Effect, Layer, type Scope } from "effect"
@@ -307,6 +307,12 @@ const breaking = (code: WsaError.Code) => {
   )
 }
 
+/** What carries data while connecting, and waits for a reply as long as a busy machine may take. */
+const carrying = Layer.provide(
+  NodeWinsock.layer,
+  Layer.orDie(ConnectData.layerExchange({ callerDataMax: 16, calleeDataMax: 8 }))
+)
+
 /** The live provider, in the world as it is, or in a namespace of its own where this process has one. */
 export const layer = (): Layer.Layer<Winsock.Winsock | World.World, WsaError.WSAStartupError> =>
   Layer.merge(
@@ -332,7 +338,7 @@ export const layer = (): Layer.Layer<Winsock.Winsock | World.World, WsaError.WSA
         fewDescriptors,
         beyondBacklog: World.notHere("Node accepts before anyone asks"),
         reserving: World.notHere("no network that this machine has reserves anything"),
-        carrying: Effect.succeed(World.exchanging(NodeWinsock.layer)),
+        carrying: Effect.succeed(carrying),
         exchanging: Effect.succeed(World.exchanging(NodeWinsock.layer))
       })
     })
