@@ -4,13 +4,14 @@
 //   --only NAME   the rows of that name and those below it: "send 10 MB/s", "receive 1 MB/s cpu"; may be repeated
 //   --rounds N    how many rounds (5)
 //   --seconds N   how long each rate is kept up (3)
+//   --bucket N    how many milliseconds of the rate the bucket holds (20)
 //   --json        one object a line: name, ours, peer, peerName, ratio, spread, unit
 //   --small       as little work as shows that it runs; the figures say nothing
 import * as os from "node:os"
 import { parseArgs } from "node:util"
 import type { Peer } from "./agreed.ts"
 import { start } from "./process.ts"
-import { meterCost, type Moved, type Question } from "./shapingSide.ts"
+import { clockCost, meterCost, type Moved, type Question } from "./shapingSide.ts"
 import { line, type Row, row } from "./statistics.ts"
 
 const { values } = parseArgs({
@@ -18,6 +19,7 @@ const { values } = parseArgs({
     only: { type: "string", multiple: true },
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "3" },
+    bucket: { type: "string", default: "20" },
     json: { type: "boolean", default: false },
     small: { type: "boolean", default: false }
   }
@@ -60,13 +62,6 @@ const main = async (): Promise<void> => {
   }
 }
 
-const clockCost = (readings: number): number => {
-  let last = 0n
-  const started = performance.now()
-  for (let i = 0; i < readings; i++) last = process.hrtime.bigint()
-  return last === 0n ? NaN : (performance.now() - started) * 1e6 / readings
-}
-
 const measure = async (name: string, way: Question["way"], rate: number, seconds: number, rounds: number) => {
   const peer = start("./peer.ts")
   const where = await peer.ask("listen") as Peer
@@ -76,7 +71,7 @@ const measure = async (name: string, way: Question["way"], rate: number, seconds
   for (let round = 0; round < rounds; round++) {
     for (const [moved, asked] of [[shaped, rate], [free, undefined]] as const) {
       const side = start("./shapingSide.ts")
-      const question: Question = { peer: where, way, rate: asked, bytes }
+      const question: Question = { peer: where, way, rate: asked, bucket: Number(values.bucket), bytes }
       // Once to warm up: what a process costs that has just begun is its own.
       await side.ask({ ...question, bytes: Math.ceil(bytes / 4) })
       moved.push(await side.ask(question) as Moved)

@@ -1,5 +1,5 @@
 // One connection with a rate, or without one, in a process of its own: sends or receives for so long, and says what came.
-import { Qos, Shaper, Winsock } from "@effect-winsock/core"
+import { type Qos, Shaper, Winsock } from "@effect-winsock/core"
 import { NodeWinsock } from "@effect-winsock/node"
 import { Effect, Result } from "effect"
 import { chunk, type Peer, piece, request } from "./agreed.ts"
@@ -11,6 +11,7 @@ export interface Question {
   readonly way: "sending" | "receiving"
   /** Bytes a second; `undefined` for no QOS. */
   readonly rate: number | undefined
+  readonly bucket: number
   readonly bytes: number
 }
 
@@ -21,7 +22,10 @@ export interface Moved {
   readonly cpu: number
 }
 
-const qosOf = (way: Question["way"], tokenRate: number): Qos.Qos => ({ [way]: { serviceType: "bestEffort", tokenRate } })
+/** The bucket holds what the rate gives in so many milliseconds. */
+const qosOf = ({ bucket, way }: Question, tokenRate: number): Qos.Qos => ({
+  [way]: { serviceType: "bestEffort", tokenRate, tokenBucketSize: Math.ceil(tokenRate * bucket / 1000) }
+})
 
 const stream = { family: "IPv4", type: "stream" } as const
 
@@ -53,11 +57,12 @@ const receive = Effect.fnUntraced(function*(s: Winsock.Socket, total: number) {
   return [before, last - begin] as const
 })
 
-const move = ({ bytes, peer, rate, way }: Question): Promise<Moved> =>
+const move = (question: Question): Promise<Moved> =>
   Effect.gen(function*() {
+    const { bytes, peer, rate, way } = question
     const s = yield* Winsock.socket(stream)
     yield* Winsock.WSAConnect(s, `${peer.host}:${way === "sending" ? peer.sink : peer.source}`, {
-      sqos: rate === undefined ? null : qosOf(way, rate)
+      sqos: rate === undefined ? null : qosOf(question, rate)
     })
     const from = process.cpuUsage()
     const [counted, millis] = yield* way === "sending" ? send(s, bytes) : receive(s, bytes)
@@ -65,19 +70,31 @@ const move = ({ bytes, peer, rate, way }: Question): Promise<Moved> =>
     return { bytes: counted, seconds: millis / 1000, cpu: system + user }
   }).pipe(Effect.scoped, Effect.provide(NodeWinsock.layer), Effect.runPromise)
 
-/** Nanoseconds for the credit of a piece, with the reading of the clock. */
+/** Nanoseconds of the processor for each of so many. */
+const costOf = (count: number, go: (count: number) => unknown): number => {
+  go(count / 10)
+  const from = process.cpuUsage()
+  go(count)
+  const { system, user } = process.cpuUsage(from)
+  return (system + user) * 1000 / count
+}
+
+export const clockCost = (readings: number): number =>
+  costOf(readings, (count) => {
+    let last = 0n
+    for (let i = 0; i < count; i++) last = process.hrtime.bigint()
+    return last
+  })
+
+/** What the credit of a piece costs, with the reading of the clock. */
 export const meterCost = (pieces: number): number => {
   const spec: Shaper.Spec = { tokenRate: 100_000_000, tokenBucketSize: 1_000_000, peakBandwidth: 200_000_000 }
   const meter = Result.getOrThrow(Shaper.meter(spec, process.hrtime.bigint()))
-  const go = (count: number): number => {
+  return costOf(pieces, (count) => {
     let taken = 0
     for (let i = 0; i < count; i++) if (meter.take(process.hrtime.bigint(), 100)) taken++
     return taken
-  }
-  go(pieces / 10)
-  const started = performance.now()
-  go(pieces)
-  return (performance.now() - started) * 1e6 / pieces
+  })
 }
 
 if (import.meta.main) answer((question) => move(question as Question))

@@ -3,8 +3,8 @@
  *
  * Credit is counted in billionths of a byte. So a rate in bytes a second gives a whole number of them each nanosecond, and
  * nothing is ever rounded: no drift, however long. The largest credit takes 62 bits, and numbers have 53. They could do it
- * in halves, but the clock counts in bigints already, and to turn those into numbers costs what bigints cost here: a tenth
- * of a microsecond for a piece either way (`npx -y pnpm@12 bench:shaping`).
+ * in halves, but the clock counts in bigints already, and to turn those into numbers costs as much as bigints do here: a
+ * tenth of a microsecond for a piece, beside the clock (`meter` of `npx -y pnpm@12 bench:shaping`).
  */
 
 const billion = 1_000_000_000n
