@@ -305,6 +305,26 @@ describe("a stream that sends", () => {
       assert.strictEqual((yield* Fiber.join(receiver)).reduce((sum, { bytes }) => sum + bytes.length, 0), 1_103_400)
     })))
 
+  it.sim("A08: lets ten thousand sends go that have waited, one after another", () =>
+    run(Effect.gen(function*() {
+      const { client, server } = yield* shaped(sending())
+      const receiver = yield* begin(drain(server))
+      yield* Winsock.send(client, bytes(400))
+      const waiting = yield* Effect.forEach(Array.from({ length: 10_000 }), (_, i) =>
+        begin(Winsock.send(client, bytes(1, i % 251))))
+      yield* Winsock.WSAIoctl(
+        client,
+        "SIO_SET_QOS",
+        sending({ ...slow, tokenRate: 10_000_000, tokenBucketSize: 20_000 })
+      )
+      assert.isAtMost(yield* timed(Fiber.joinAll(waiting)), 2)
+      yield* Winsock.closesocket(client)
+      const got = (yield* Fiber.join(receiver)).flatMap(({ bytes }) =>
+        Array.from(bytes)
+      ).slice(400)
+      assert.deepStrictEqual(got, Array.from({ length: 10_000 }, (_, i) => i % 251))
+    })))
+
   it.sim("in mode borrow, and without a rate, sends at once", () =>
     run(Effect.gen(function*() {
       for (

@@ -109,18 +109,22 @@ class Way {
 
   /** Whether a piece would go now. */
   has(size: number): boolean {
-    return this.asks.every(({ takes }) => !takes) && this.own?.has(size) !== false && this.group?.has(size) !== false
+    return !this.isBusy && this.own?.has(size) !== false && this.group?.has(size) !== false
+  }
+
+  /** Someone waits to go. Whoever only watches is alone. */
+  private get isBusy(): boolean {
+    return this.asks[0]?.takes === true
   }
 
   /** Whether a piece would not have to wait, but go or be dropped. */
   hasRoom(size: number): boolean {
-    return this.asks.every(({ takes }) => !takes) && (!waits(this.own) || this.own.has(size)) &&
-      (!waits(this.group) || this.group.has(size))
+    return !this.isBusy && (!waits(this.own) || this.own.has(size)) && (!waits(this.group) || this.group.has(size))
   }
 
   /** The longest piece that would go now. */
   get credit(): number {
-    if (this.asks.some(({ takes }) => takes)) return 0
+    if (this.isBusy) return 0
     return Math.min(this.own?.credit ?? Infinity, this.group?.credit ?? Infinity)
   }
 

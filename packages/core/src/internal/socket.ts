@@ -1075,7 +1075,10 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
   private transmit(sender: Sender): boolean {
     if (this.shaping?.begin(sender.bytes) === true) {
       this.writing = sender
-      return this.transmitPieces(sender)
+      const sent = this.transmitPieces()
+      if (sent === undefined) return false
+      this.answerPieces(sender, sent)
+      return true
     }
     const left = this.handle.write(sender.bytes)
     if (Provider.isFailure(left)) {
@@ -1090,25 +1093,24 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
     return true
   }
 
-  /** What there is credit for goes, piece by piece, and the rest waits. Answers whether the call has ended. */
-  private transmitPieces(sender: Sender): boolean {
+  /** What there is credit for goes, piece by piece. Answers how much went in all, or that the rest waits. */
+  private transmitPieces(): number | Provider.Failure | undefined {
     const shaping = this.shaping!
     for (let piece = shaping.next(); piece !== undefined; piece = shaping.next()) {
       const left = this.handle.write(piece)
       if (Provider.isFailure(left)) {
         this.endWrite()
-        this.failSend(sender.call, left, sender.resume!)
-        return true
+        return left
       }
-      if (left > 0) return false
+      if (left > 0) return undefined
     }
-    if (shaping.waits) return false
-    const sent = this.endWrite()
-    // The next in line goes before the fiber that wakes can send again.
-    this.wakeSenders()
-    sender.resume!(Effect.succeed(sent))
+    return shaping.waits ? undefined : this.endWrite()
+  }
+
+  private answerPieces({ call, resume }: Sender, sent: number | Provider.Failure): void {
+    if (typeof sent !== "number") return this.failSend(call, sent, resume!)
+    resume!(Effect.succeed(sent))
     this.look()
-    return true
   }
 
   /** Answers how much of a write that went by pieces was handed down. */
@@ -1121,7 +1123,13 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
   goOn(): void {
     const sender = this.writing
     if (sender === undefined) return
-    if ((this.state.shut & SocketState.shutSend) === 0) return void this.transmitPieces(sender)
+    if ((this.state.shut & SocketState.shutSend) === 0) {
+      const sent = this.transmitPieces()
+      if (sent === undefined) return
+      // The next in line goes before the fiber that wakes can send again.
+      this.wakeSenders()
+      return this.answerPieces(sender, sent)
+    }
     this.endWrite()
     this.wakeSenders()
     sender.resume!(this.refuse(sender.call, "WSAESHUTDOWN", "send"))
