@@ -15,6 +15,7 @@
  * | `native` | the stack's own words: `ECONNREFUSED`, -111, `connect` |
  * | `detail` | what was wrong, where, and what would be right |
  * | `path` | the field of the input that was wrong, such as `["sending", "tokenRate"]` |
+ * | `attempts` | all attempts of a race that failed, of which this is the most telling failure |
  * | `cause` | an error that lies beneath |
  * | `retryClass` | how to take it, see `RetryClass` |
  * | `message` | all of it in one line |
@@ -770,6 +771,58 @@ export const Native: Schema.Struct<{
   syscall: Schema.optionalKey(Schema.String)
 })
 
+/**
+ * Schema of an attempt that failed, one of several that were made for one connection.
+ *
+ * **Details**
+ *
+ * `code` is the tag of its error, or the raw code where that is `WsaUnmapped`. `began` and `ended` are in milliseconds since
+ * the race began.
+ *
+ * **Example** (Sending an attempt across JSON)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress, WsaError } from "@effect-winsock/core"
+ * import { Schema } from "effect"
+ *
+ * Schema.encodeSync(Schema.toCodecJson(WsaError.Attempt))({
+ *   address: SocketAddress.fromInputUnsafe("[2001:db8::1]:443"),
+ *   stage: "connect",
+ *   code: "WSAENETUNREACH",
+ *   began: 0,
+ *   ended: 0.25
+ * }) // => { address: "[2001:db8::1]:443", stage: "connect", code: "WSAENETUNREACH", began: 0, ended: 0.25 }
+ * ```
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Attempt: Schema.Struct<{
+  readonly address: typeof SocketAddress.schema
+  readonly stage: typeof Stage
+  readonly code: Schema.String
+  readonly began: Schema.Finite
+  readonly ended: Schema.Finite
+  readonly native: Schema.optionalKey<typeof Native>
+  readonly detail: Schema.optionalKey<Schema.String>
+}> = Schema.Struct({
+  address: SocketAddress.schema,
+  stage: Stage,
+  code: Schema.String,
+  began: Schema.Finite,
+  ended: Schema.Finite,
+  native: Schema.optionalKey(Native),
+  detail: Schema.optionalKey(Schema.String)
+})
+
+/**
+ * An attempt that failed, one of several that were made for one connection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Attempt = typeof Attempt.Type
+
 const fields = {
   call: Call,
   stage: Stage,
@@ -779,6 +832,7 @@ const fields = {
   detail: Schema.optionalKey(Schema.String),
   path: Schema.optionalKey(Schema.Array(Schema.Union([Schema.String, Schema.Int]))),
   head: Schema.optionalKey(Schema.Uint8Array),
+  attempts: Schema.optionalKey(Schema.Array(Attempt)),
   cause: Schema.optionalKey(Schema.Defect())
 }
 
@@ -813,6 +867,8 @@ export interface Details {
   readonly path?: ReadonlyArray<string | number> | undefined
   /** WSAEMSGSIZE of recv and recvfrom: the head of the datagram, as much as there was room for (A09). */
   readonly head?: Uint8Array | undefined
+  /** Where several addresses were raced: all attempts, in the order in which they began. */
+  readonly attempts?: ReadonlyArray<Attempt> | undefined
   /** The error that lies beneath. */
   readonly cause?: unknown
 }
@@ -866,8 +922,14 @@ const messageOf = (error: Shape): string => {
   ].filter(Boolean).join(", ")
   const native = error.native && nativeWords(error.native)
   return `${error.call}: ${error._tag}${number}: ${what}${where && ` [${where}]`}` +
-    (error.detail ? `; ${error.detail}` : "") + (native ? `; ${native}` : "")
+    (error.detail ? `; ${error.detail}` : "") + (native ? `; ${native}` : "") + attemptWords(error.attempts ?? [])
 }
+
+const attemptWords = (attempts: ReadonlyArray<Attempt>): string =>
+  attempts.length < 2
+    ? ""
+    : `; the most telling of ${attempts.length} attempts: ` +
+      attempts.map(({ address, code }) => `${SocketAddress.format(address)} ${code}`).join(", ")
 
 const addMembers = (prototype: object, name: string, retryClass: (this: Shape) => RetryClass): void => {
   Object.defineProperties(prototype, {
@@ -1401,7 +1463,7 @@ const canLimit = (() => {
 
 // The instance is made by the constructor at the bottom of all schema errors, under the prototype of its own class:
 // what the class's own constructor would add is a check of fields that the types have checked already.
-const construct = (target: Function, value: object): WsaError => {
+const construct = (target: Function, value: object): object => {
   const limit = ErrorWithLimit.stackTraceLimit
   if (canLimit) ErrorWithLimit.stackTraceLimit = 0
   try {
@@ -1433,7 +1495,7 @@ const build = (
   details: Omit<Details, "call"> & UnmappedDetails
 ): WsaError => {
   const value: Mutable<Partial<Shape>> = { _tag: tag }
-  const { cause, detail, head, local, native, path, remote, stage } = details
+  const { attempts, cause, detail, head, local, native, path, remote, stage } = details
   if (tag === "WsaUnmapped") {
     const code = raw ?? native?.code ?? (native?.errno === undefined ? "UNKNOWN" : String(native.errno))
     const number = details.number ?? (isCode(code) ? table[code].number : undefined)
@@ -1450,8 +1512,9 @@ const build = (
   if (detail !== undefined) value.detail = detail
   if (path !== undefined) value.path = path
   if (head !== undefined) value.head = head
+  if (attempts !== undefined) value.attempts = attempts
   if (cause !== undefined) value.cause = cause
-  return construct(tag === "WsaUnmapped" ? WsaUnmapped : classes[tag], value)
+  return construct(tag === "WsaUnmapped" ? WsaUnmapped : classes[tag], value) as WsaError
 }
 
 /**
@@ -1528,6 +1591,52 @@ export const forCall = <C extends Call>(
   const raw = known || code === "WsaUnmapped" ? details.code : code
   return build(known ? code : "WsaUnmapped", call, raw, details) as ErrorOf<C>
 }
+
+/**
+ * Makes the same error again, of the same class, with the attempts of the race that it is the failure of.
+ *
+ * **When to use**
+ *
+ * Use where addresses are tried in a way of your own; `HappyEyeballs.race` has done it already.
+ *
+ * **Details**
+ *
+ * Takes any error that was made as Effect makes them, by `Schema.TaggedError` or `Data.TaggedError`, so that what a step of
+ * an attempt fails with carries the attempts too. It crosses JSON where the error's schema has such a field.
+ *
+ * **Example** (Telling what else was tried)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress, WsaError } from "@effect-winsock/core"
+ *
+ * const address = SocketAddress.fromInputUnsafe("127.0.0.1:1")
+ * const refused = WsaError.make("WSAECONNREFUSED", { call: "WSAConnect", stage: "connect" })
+ * const error = WsaError.withAttempts(refused, [
+ *   { address, stage: "connect", code: "WSAECONNREFUSED", began: 0, ended: 1 }
+ * ])
+ * error instanceof WsaError.WSAECONNREFUSED // => true
+ * error.attempts.length // => 1
+ * refused.attempts // => undefined
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withAttempts = <E extends object>(
+  error: E,
+  attempts: ReadonlyArray<Attempt>
+): E & { readonly attempts: ReadonlyArray<Attempt> } =>
+  construct(error.constructor, { ...hidden(error), ...error, attempts }) as E & {
+    readonly attempts: ReadonlyArray<Attempt>
+  }
+
+// What JavaScript keeps of an error where no spread finds it.
+const hidden = (error: object): object =>
+  Object.fromEntries(
+    ["message", "cause"]
+      .filter((name) => Object.hasOwn(error, name))
+      .map((name) => [name, (error as { readonly [name: string]: unknown })[name]])
+  )
 
 /**
  * What has to be known of a failure, besides the stack's own words, to choose a code for it.

@@ -1,4 +1,5 @@
 export * as ConnectData from "./ConnectData.ts"
+export * as HappyEyeballs from "./HappyEyeballs.ts"
 export * as NetworkEvent from "./NetworkEvent.ts"
 export * as ProtocolInfo from "./ProtocolInfo.ts"
 export * as Provider from "./Provider.ts"

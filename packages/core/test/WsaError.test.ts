@@ -44,10 +44,20 @@ const facts = (error: WsaError.WsaError): object => ({
   ...error,
   local: error.local && SocketAddress.format(error.local),
   remote: error.remote && SocketAddress.format(error.remote),
-  // JSON has no -0.
-  native: error.native?.errno === undefined ? error.native : { ...error.native, errno: error.native.errno + 0 },
+  native: positive(error.native),
+  attempts: error.attempts?.map(({ address, began, ended, native, ...rest }) => ({
+    ...rest,
+    address: SocketAddress.format(address),
+    began: began + 0,
+    ended: ended + 0,
+    native: positive(native)
+  })),
   cause: undefined
 })
+
+// JSON has no -0.
+const positive = (native: WsaError.Native | undefined) =>
+  native?.errno === undefined ? native : { ...native, errno: native.errno + 0 }
 
 describe("WsaError", () => {
   describe("table", () => {
