@@ -714,7 +714,7 @@ class Race<A, E extends Failure, F, R> {
     }
     if (this.state.attempts[attempt]?.outcome === "lost") return Effect.void
     const error = Cause.findError(exit.cause)
-    return Result.isSuccess(error) && !Cause.hasDies(exit.cause)
+    return Result.isSuccess(error)
       ? this.happens({ _tag: "Failed", attempt, error: error.success })
       : this.dies(exit.cause as Cause.Cause<never>)
   }
@@ -748,7 +748,7 @@ class Race<A, E extends Failure, F, R> {
         this.fibers[action.attempt]!.interruptUnsafe()
         return Effect.void
       case "Close":
-        return Scope.close(this.scopes[action.attempt]!, Exit.void)
+        return Effect.ignoreCause(Scope.close(this.scopes[action.attempt]!, Exit.void))
       case "Succeed":
         this.result = this.values[action.attempt]
         return Effect.void
@@ -768,8 +768,8 @@ class Race<A, E extends Failure, F, R> {
     this.running++
     const whole = Effect.uninterruptibleMask((restore) =>
       restore(Scope.provide(Effect.suspend(() => this.attempt(address)), scope)).pipe(
+        Effect.tapCause((cause) => Scope.close(scope, Exit.failCause(cause))),
         Effect.exit,
-        Effect.tap((exit) => Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void),
         Effect.map((exit) => this.tell({ _tag: "Ended", attempt, exit }))
       )
     )

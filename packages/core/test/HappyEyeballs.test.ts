@@ -140,6 +140,20 @@ describe("HappyEyeballs", () => {
       ])
     })
 
+    it("takes no news of an attempt that has ended, or never was", () => {
+      const { state } = HappyEyeballs.step(
+        race("6a", "4a").state,
+        { _tag: "Failed", attempt: 0, error: refused },
+        1_100_000
+      )
+      for (const attempt of [0, 2, -1]) {
+        for (const event of [{ _tag: "Failed", attempt, error: refused }, { _tag: "Succeeded", attempt }] as const) {
+          const after = HappyEyeballs.step(state, event, 1_200_000)
+          assert.deepStrictEqual(after, { state: { ...state, now: 1_200_000 }, actions: [] })
+        }
+      }
+    })
+
     it("does not change the state it was given", () => {
       const before = race("6a", "4a").state
       const copy = JSON.stringify(before)

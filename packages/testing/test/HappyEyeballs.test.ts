@@ -238,8 +238,8 @@ describe("HappyEyeballs, simulated", () => {
             : Effect.onInterrupt(Effect.never, () => Effect.sync(() => asked.push("ended")))
         })
       const race = HappyEyeballs.race(HappyEyeballs.lookups(lookup), connects)
-      const { millis, value } = outcome(Effect.scoped(race))
-      assert.deepStrictEqual([value, millis, asked], ["IPv4", 70, ["IPv6", "IPv4", "ended"]])
+      const { millis, value } = outcome(Effect.scoped(Effect.map(race, (won) => [won, [...asked]])))
+      assert.deepStrictEqual([value, millis], [["IPv4", ["IPv6", "IPv4", "ended"]], 70])
     })
 
     it("that are asked for by what dies, or interrupts itself, end the race with it", () => {
@@ -293,6 +293,46 @@ describe("HappyEyeballs, simulated", () => {
       assert.deepStrictEqual(closed.sort(), ["4a", "6a"])
     })
 
+    const refused = WsaError.make("WSAECONNREFUSED", { call: "WSAConnect", stage: "connect" })
+    const badly = Effect.acquireRelease(Effect.void, () => Effect.die("defect"))
+
+    it("whose finalizers die end the race with the defect, as they would without one", () => {
+      const race = HappyEyeballs.race([six], () => Effect.andThen(badly, Effect.fail(refused)))
+      const { exit } = Sim.run(Effect.scoped(race))
+      assert.isTrue(Exit.isFailure(exit) && Cause.hasDies(exit.cause))
+    })
+
+    it("that have lost do no harm, however they end", () => {
+      const loses = Effect.andThen(badly, Effect.uninterruptible(Effect.sleep(600)))
+      const dies = Effect.onInterrupt(Effect.never, () => Effect.die("defect"))
+      const race = HappyEyeballs.race(
+        [six, four, addressOf("6b")],
+        (address) => address === six ? loses : address === four ? Effect.andThen(badly, dies) : Effect.succeed("won")
+      )
+      const { millis, value } = outcome(Effect.scoped(race))
+      assert.deepStrictEqual([value, millis], ["won", 600])
+    })
+
+    it("win though the asking dies at the same instant", () => {
+      const dies = Effect.andThen(Effect.sleep(1), Effect.delay(Effect.die("defect"), 299))
+      const race = HappyEyeballs.race(
+        Stream.concat(Stream.succeed(HappyEyeballs.answer([six, four])), Stream.fromEffect(dies)),
+        (address) =>
+          Effect.delay(Effect.succeed(nameOf(address)), 300).pipe(address === six ? (it) => it : Effect.uninterruptible)
+      )
+      const { millis, value } = outcome(Effect.scoped(race))
+      assert.deepStrictEqual([value, millis], ["6a", 550])
+    })
+
+    it("that are through at the same instant, and cannot be closed, do no harm either", () => {
+      const race = HappyEyeballs.race(
+        [six, four],
+        (address) =>
+          address === six ? Effect.delay(Effect.succeed("won"), 300) : Effect.andThen(badly, Effect.sleep(50))
+      )
+      assert.strictEqual(outcome(Effect.scoped(race)).value, "won")
+    })
+
     it("may be made of a function that throws", () => {
       const throws = (): Effect.Effect<never> => {
         throw new Error("no effect")
@@ -308,7 +348,6 @@ describe("HappyEyeballs, simulated", () => {
         readonly attempts?: ReadonlyArray<WsaError.Attempt>
       }> {}
       const untrusted = new Untrusted({ stage: "receive", retryClass: "policy" })
-      const refused = WsaError.make("WSAECONNREFUSED", { call: "WSAConnect", stage: "connect" })
       const race = HappyEyeballs.race([six, four], (address) => Effect.fail(address === six ? untrusted : refused))
       const { value } = outcome(Effect.flip(Effect.scoped(race)))
       assert.instanceOf(value, WsaError.WSAECONNREFUSED)
