@@ -411,9 +411,10 @@ const finish = <E extends Failure, F>(
   const cancels = attempts.flatMap(({ outcome }, attempt) =>
     outcome === "running" ? [{ _tag: "Cancel", attempt } as const] : []
   )
-  const ended = attempts.map((attempt) =>
-    attempt.outcome === "running" ? { ...attempt, outcome: "lost", ended: now } as const : attempt
-  )
+  const ended = attempts.map((attempt) => {
+    const { address, began, outcome } = attempt
+    return outcome === "running" ? { address, began, outcome: "lost", ended: now } as const : attempt
+  })
   return {
     state: { ...state, attempts: ended, waiting: [], timer: undefined, over },
     actions: [...disarm(state), ...cancels, ...last]

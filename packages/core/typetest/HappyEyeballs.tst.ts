@@ -1,5 +1,5 @@
-import type { SocketAddress } from "@effect-winsock/core"
-import { HappyEyeballs, Winsock, WsaError } from "@effect-winsock/core"
+import type { SocketAddress, WsaError } from "@effect-winsock/core"
+import { HappyEyeballs, Winsock } from "@effect-winsock/core"
 import { Data, Effect, type Scope, type Stream } from "effect"
 import { describe, expect, it } from "tstyche"
 

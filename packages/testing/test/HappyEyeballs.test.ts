@@ -328,7 +328,9 @@ describe("HappyEyeballs, simulated", () => {
       const race = HappyEyeballs.race(
         [six, four],
         (address) =>
-          address === six ? Effect.delay(Effect.succeed("won"), 300) : Effect.andThen(badly, Effect.sleep(50))
+          address === six
+            ? Effect.delay(Effect.succeed("won"), 300)
+            : Effect.andThen(badly, Effect.delay(Effect.succeed("late"), 50))
       )
       assert.strictEqual(outcome(Effect.scoped(race)).value, "won")
     })
