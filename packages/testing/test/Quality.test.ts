@@ -1,7 +1,7 @@
-import { NetworkEvent, Qos, SocketOption, Winsock } from "@effect-winsock/core"
+import { ConnectData, NetworkEvent, Qos, SocketOption, Winsock } from "@effect-winsock/core"
 import { Fault, Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect-winsock/testing/vitest"
-import { Clock, Duration, Effect, type Scope } from "effect"
+import { Clock, Duration, Effect, Layer, type Scope } from "effect"
 import { echo } from "./utils/echo.ts"
 
 const tcp = { family: "IPv4", type: "stream" } as const
@@ -108,6 +108,35 @@ describe("a QOS on a simulated network", () => {
         assert.deepStrictEqual(yield* told, ["WSA_QOS_REQUEST_CONFIRMED", "guaranteed", 16_000])
         assert.strictEqual((yield* Clock.currentTimeMillis) - begin, 120_000)
       })))
+
+  it.sim("A18: FD_QOS tells of a reservation that was lost before the peer had accepted", () =>
+    Effect.gen(function*() {
+      const net = yield* SimNetwork.make({ hosts, link: room })
+      const on = (host: string) => Layer.fresh(Layer.provide(net.layer(host), ConnectData.layerExchange()))
+      const server = Effect.gen(function*() {
+        const listener = yield* Winsock.socket(tcp)
+        yield* Winsock.bind(listener, net.address("server", 80))
+        yield* Winsock.listen(listener)
+        yield* Winsock.WSAAccept(listener, () => Effect.as(Effect.sleep("1 second"), Winsock.CF_ACCEPT))
+        return yield* Effect.never
+      })
+      yield* Effect.forkScoped(Effect.provide(Effect.scoped(server), on("server")))
+      yield* Effect.gen(function*() {
+        const s = yield* Winsock.socket(tcp)
+        const event = yield* Winsock.WSACreateEvent
+        yield* Winsock.WSAEventSelect(s, event, NetworkEvent.FD_CONNECT | NetworkEvent.FD_QOS)
+        yield* Effect.flip(Winsock.WSAConnect(s, net.address("server", 80), { sqos: voice(16_000) }))
+        yield* Effect.sleep("500 millis")
+        assert.strictEqual(net.reservations()[0]?.reserved?.sending?.rate, 16_000)
+        net.setReservable(["client", "server"], 0)
+        yield* Winsock.WSAWaitForMultipleEvents([event])
+        const { iErrorCode } = yield* Winsock.WSAEnumNetworkEvents(s, event)
+        assert.isUndefined(iErrorCode.FD_CONNECT)
+        assert.strictEqual(iErrorCode.FD_QOS?._tag, "WSA_QOS_ADMISSION_FAILURE")
+        assert.isUndefined((yield* Winsock.connectResult(s)).applied.sending.reserved)
+        assert.strictEqual((yield* Winsock.WSAIoctl(s, "SIO_GET_QOS"))?.sending?.serviceType, "networkUnavailable")
+      }).pipe(Effect.scoped, Effect.provide(on("client")))
+    }).pipe(Effect.scoped))
 
   it.sim("A18, R20: FD_GROUP_QOS tells the creator of a group", () =>
     onClient({ link: room }, (net) =>

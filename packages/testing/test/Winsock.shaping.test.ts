@@ -675,6 +675,24 @@ describe("a group", () => {
       yield* stop
     })))
 
+  it.sim("R20: holds a socket too whose connect was pending when the creator set the flow", () =>
+    run(Effect.gen(function*() {
+      const listener = yield* Winsock.socket(stream)
+      yield* Winsock.bind(listener, "127.0.0.1:0")
+      yield* Winsock.listen(listener)
+      const address = yield* Winsock.getsockname(listener)
+      const creator = yield* Winsock.WSASocket({ ...stream, group: Winsock.SG_UNCONSTRAINED_GROUP })
+      yield* Winsock.connect(creator, address)
+      const member = yield* Winsock.WSASocket({
+        ...stream,
+        group: yield* Winsock.getsockopt(creator, SocketOption.SO_GROUP_ID)
+      })
+      const connecting = yield* begin(Winsock.WSAConnect(member, address))
+      assert.isUndefined(connecting.pollUnsafe())
+      yield* Winsock.WSAIoctl(creator, "SIO_SET_GROUP_QOS", sending())
+      assert.strictEqual((yield* Fiber.join(connecting)).applied.sending.groupShaped?.tokenRate, 1000)
+    })))
+
   it.sim("SIO_SET_GROUP_QOS changes the flow of all of them", () =>
     run(Effect.gen(function*() {
       const { members, stop } = yield* group(2, sending())

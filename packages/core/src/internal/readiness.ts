@@ -24,6 +24,7 @@ import {
   fail,
   gate,
   gateDetail,
+  noQos,
   nothingAsked,
   type Selection,
   shutReceive,
@@ -140,7 +141,7 @@ const conditions = (state: SocketState, standing: Standing, door: Selection["doo
   if (tag === "Listening" && standing.waiting) events |= FD_ACCEPT
   if (state.attempts > 0 && attemptIsOver(state)) events |= FD_CONNECT
   if (!datagram && (tag === "Broken" || (tag === "Connected" && state.ended && !standing.buffered))) events |= FD_CLOSE
-  const { groupNews, news } = state.cold.quality
+  const { groupNews, news } = tag === "Connecting" ? noQos : state.cold.quality
   if (news !== undefined) events |= FD_QOS
   if (groupNews !== undefined) events |= FD_GROUP_QOS
   return events

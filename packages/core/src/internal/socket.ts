@@ -450,6 +450,11 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
       now: this.instance.clock.currentTimeMillisUnsafe()
     })
     this.qualified()
+    // R20: it may have changed since the attempt was begun.
+    const groupQos = this.groupQos()
+    if (groupQos !== undefined && phase._tag === "Connecting" && groupQos !== phase.groupQos) {
+      this.regroup(groupQos, undefined)
+    }
     return wake
   }
 

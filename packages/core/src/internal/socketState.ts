@@ -58,6 +58,8 @@ export interface Connecting {
   readonly issued: boolean
   /** What the socket had of a QOS before; it has that again when the attempt comes to nothing (R16). */
   readonly before: QosState
+  /** The QOS of its group with which it was begun, where another socket created that. */
+  readonly groupQos?: Qos.Qos | undefined
 }
 
 export interface Connected {
@@ -600,7 +602,7 @@ const connectStream = (
     next: {
       ...state,
       attempts: attempt,
-      phase: { _tag: "Connecting", attempt, remote, caller, issued: false, before: state.cold.quality },
+      phase: { _tag: "Connecting", attempt, remote, caller, issued: false, before: state.cold.quality, groupQos },
       // A18: FD_CONNECT is told once for each attempt, and FD_WRITE with it.
       cold: enabling(
         state.cold.lastFailure === undefined && quality === state.cold.quality
@@ -1607,7 +1609,8 @@ const dissolved = (state: SocketState, local: SocketAddress.SocketAddress | unde
 
 /** A18: the reservation is another one, or none. */
 const qosChanged = (state: SocketState, { code, group, reserved }: QosChange): SocketState => {
-  if (state.phase._tag !== "Connected") return state
+  // What is reserved can be lost before the peer has accepted: it is told once there is a connection.
+  if (state.phase._tag !== "Connected" && state.phase._tag !== "Connecting") return state
   const { quality } = state.cold
   const { honoured } = quality
   const lost = code !== "WSA_QOS_REQUEST_CONFIRMED"

@@ -235,7 +235,8 @@ describe("socketState", () => {
         remote: peer,
         caller: "blocking",
         issued: false,
-        before: S.noQos
+        before: S.noQos,
+        groupQos: undefined
       })
       assert.strictEqual(after(next, established()).phase._tag, "Connected")
     })
