@@ -283,6 +283,15 @@ describe("a stream that sends", () => {
       assert.strictEqual(index, sent.length)
     })))
 
+  it.sim("R27: keeps to its flow, whatever becomes of the one that was given and of the one that is told", () =>
+    run(Effect.gen(function*() {
+      const given = { ...slow }
+      const { applied, client } = yield* shaped(sending(given))
+      Object.assign(given, { tokenRate: 1 })
+      Object.assign(applied.sending.asked!, { tokenRate: 2 })
+      assert.deepStrictEqual((yield* Winsock.WSAIoctl(client, "SIO_GET_QOS"))?.sending, slow)
+    })))
+
   it.sim("A16: SIO_SET_QOS on a connection changes the rate from there on, also for a send that waits", () =>
     run(Effect.gen(function*() {
       const { client, server } = yield* shaped(sending())

@@ -185,6 +185,9 @@ const qualityOf = (
     : { dscp: mark, priority, pacingRate, reserve, reserveGroup, ...(nothingShared ? undefined : { group: key }) }
 }
 
+const copyOf = (flow: Qos.FlowSpec | undefined): Qos.FlowSpec | undefined =>
+  flow === undefined ? undefined : { ...flow }
+
 const appliedFlow = (
   asked: Asked,
   way: Way,
@@ -194,7 +197,8 @@ const appliedFlow = (
   groupShaped: Qos.Shape | undefined,
   marked: number | undefined
 ): Qos.AppliedFlow => ({
-  asked: asked.own?.[way] ?? asked.group?.[way],
+  // What the answer says is the caller's; the QOS is kept here (R27).
+  asked: copyOf(asked.own?.[way] ?? asked.group?.[way]),
   marked,
   shaped: shapedFlow(shaped),
   groupShaped: shapedFlow(groupShaped),
