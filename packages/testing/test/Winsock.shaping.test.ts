@@ -192,6 +192,22 @@ describe("a stream that sends", () => {
       assert.strictEqual((yield* drain(server)).reduce((sum, { bytes }) => sum + bytes.length, 0), 400)
     })))
 
+  it.sim("A10: shutting the sending direction leaves a send alone of which all has gone", () =>
+    run(Effect.gen(function*() {
+      const { client, server } = yield* shaped(sending({ ...slow, tokenRate: 1_000_000, tokenBucketSize: 4_000_000 }))
+      // As much as the peer has no room for, so that only the last piece is not taken.
+      let sent = 0
+      let send: Fiber.Fiber<number, unknown>
+      do {
+        send = yield* begin(Winsock.send(client, bytes(4096)))
+        sent += 4096
+      } while (send.pollUnsafe() !== undefined)
+      yield* Winsock.shutdown(client, "send")
+      const receiver = yield* begin(drain(server))
+      assert.strictEqual(yield* Fiber.join(send), 4096)
+      assert.strictEqual((yield* Fiber.join(receiver)).reduce((sum, { bytes }) => sum + bytes.length, 0), sent)
+    })))
+
   it.sim("R21: a connection that breaks ends a send that waits for its credit", () =>
     run(Effect.gen(function*() {
       const { client, server } = yield* shaped(sending())

@@ -337,6 +337,11 @@ export class Shaping<M> {
     return this.write?.ask !== undefined
   }
 
+  /** All of the write has been handed down. */
+  get spent(): boolean {
+    return this.write !== undefined && this.write.handed >= this.write.bytes.length
+  }
+
   /** Nothing of the write has been handed down yet. */
   get untouched(): boolean {
     return this.write?.handed === 0

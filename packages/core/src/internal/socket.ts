@@ -442,6 +442,7 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
     if (Provider.isFailure(result)) {
       return this.react({ _tag: "attemptFailed", attempt, failure: result, local: this.handle.local() })
     }
+    const { phase } = this.state
     const wake = this.react({
       _tag: "established",
       attempt,
@@ -1128,7 +1129,8 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
   goOn(): void {
     const sender = this.writing
     if (sender === undefined) return
-    if ((this.state.shut & SocketState.shutSend) === 0) {
+    // What was all handed down before the shutdown still arrives, and is sent.
+    if ((this.state.shut & SocketState.shutSend) === 0 || this.shaping!.spent) {
       const sent = this.transmitPieces()
       if (sent === undefined) return
       // The next in line goes before the fiber that wakes can send again.
