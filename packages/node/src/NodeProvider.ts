@@ -107,7 +107,7 @@ const meansOf = (given: SystemCalls | undefined) => {
   return {
     tcp: means({
       options: new Set(["SO_KEEPALIVE", "TCP_NODELAY"]),
-      // On Windows the call succeeds and the system ignores it.
+      // On Windows the call never fails, so that nobody can tell whether it did anything.
       marking: "setTypeOfService" in net.Socket.prototype && process.platform !== "win32",
       pacing: has,
       priority: has
