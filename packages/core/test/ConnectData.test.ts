@@ -71,6 +71,26 @@ describe("ConnectData", () => {
       })))
   }
 
+  for (const [family, local] of families) {
+    it.effect(`R26: what was bound by name is bound still, and connects from there (${family})`, () =>
+      over(ConnectData.layerExchange())(Effect.gen(function*() {
+        const { address, listener } = yield* listening(family, local)
+        const client = yield* Winsock.socket({ family, type: "stream" })
+        yield* Winsock.bind(client, family === "Unix" ? "unix:/tmp/caller" : local)
+        const name = yield* Winsock.getsockname(client)
+        for (let i = 0; i < 3; i++) {
+          const attempt = yield* begin(tagOf(Winsock.WSAConnect(client, address)))
+          yield* tagOf(Winsock.WSAAccept(listener, () => Effect.succeed(Winsock.CF_REJECT)))
+          assert.strictEqual(yield* Fiber.join(attempt), "WSAECONNREFUSED")
+          assert.deepStrictEqual(yield* Winsock.getsockname(client), name)
+        }
+        const attempt = yield* begin(Winsock.WSAConnect(client, address))
+        const { remote } = yield* Winsock.accept(listener)
+        yield* Fiber.join(attempt)
+        assert.deepStrictEqual(remote, name)
+      })))
+  }
+
   it.effect("A22: connect and a list of addresses exchange too, without the data of their surroundings", () =>
     over(ConnectData.layerExchange())(
       Effect.gen(function*() {

@@ -145,6 +145,26 @@ describe("ConnectData", () => {
         }
       })))
 
+    it.live(`R26: what was bound by name is bound still, and connects from there (${family})`, () =>
+      exchange(Effect.gen(function*() {
+        const { address, listener } = yield* listening(family)
+        const client = yield* Winsock.socket({ family, type: "stream" })
+        yield* Winsock.bind(client, yield* local(family))
+        const name = yield* Winsock.getsockname(client)
+        for (let i = 0; i < 3; i++) {
+          const attempt = yield* begin(tagOf(Winsock.WSAConnect(client, address)))
+          yield* tagOf(Winsock.WSAAccept(listener, () => Effect.succeed(Winsock.CF_REJECT)))
+          assert.strictEqual(yield* Fiber.join(attempt), "WSAECONNREFUSED")
+          assert.deepStrictEqual(yield* Winsock.getsockname(client), name)
+        }
+        const attempt = yield* begin(Winsock.WSAConnect(client, address))
+        const { remote, socket: server } = yield* Winsock.accept(listener)
+        yield* Fiber.join(attempt)
+        if (family !== "Unix") assert.deepStrictEqual(remote, name)
+        yield* Winsock.send(client, bytesOf("there"))
+        assert.strictEqual(textOf(yield* Winsock.recv(server)), "there")
+      })))
+
     it.live(`caller and callee data as long as they may be, and a mebibyte behind them (${family})`, () =>
       exchange(Effect.gen(function*() {
         const { address, listener } = yield* listening(family)

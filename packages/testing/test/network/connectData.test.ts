@@ -190,6 +190,36 @@ describe("the exchange between two hosts", () => {
   })
 })
 
+describe("R26: what was bound by name", () => {
+  for (const family of ["IPv4", "IPv6", "Unix"] as const) {
+    it(`is bound still after a rejection, and connects from there (${family})`, () => {
+      const same = outcome(({ client, net, server }) =>
+        Effect.gen(function*() {
+          // A path is of one host.
+          const near = family === "Unix" ? client : server
+          const options = { family, type: "stream" } as const
+          const listener = yield* near(Winsock.socket(options))
+          yield* Winsock.bind(listener, family === "Unix" ? "unix:/callee" : net.address("server", 80, family))
+          yield* Winsock.listen(listener)
+          const s = yield* client(Winsock.socket(options))
+          yield* Winsock.bind(s, family === "Unix" ? "unix:/caller" : net.address("client", 5000, family))
+          const name = yield* Winsock.getsockname(s)
+          for (let i = 0; i < 3; i++) {
+            const attempt = yield* begin(tagOf(Winsock.WSAConnect(s, yield* Winsock.getsockname(listener))))
+            yield* near(tagOf(Winsock.WSAAccept(listener, () => Effect.succeed(Winsock.CF_REJECT))))
+            assert.strictEqual(yield* Fiber.join(attempt), "WSAECONNREFUSED")
+          }
+          const attempt = yield* begin(Winsock.WSAConnect(s, yield* Winsock.getsockname(listener)))
+          const { remote } = yield* near(Winsock.accept(listener))
+          yield* Fiber.join(attempt)
+          return SocketAddress.format(remote) === SocketAddress.format(name)
+        })
+      )
+      assert.isTrue(same)
+    })
+  }
+})
+
 describe("a network that is hindered amid the exchange", () => {
   /** What becomes of an attempt when something is done after so many milliseconds. */
   const meeting = (after: number, what: (net: SimNetwork.Network) => Effect.Effect<unknown>) =>
