@@ -26,7 +26,8 @@ export default defineConfig({
       WINSOCK_INTERRUPTED_CONNECTS: long ? "10000" : "1000",
       WINSOCK_FUZZ_INPUTS: long ? "1000000" : "20000",
       WINSOCK_CANCELLED_CALLS: long ? "3000" : "64",
-      WINSOCK_SIMULATED_SEEDS: long ? "3000" : "50"
+      WINSOCK_SIMULATED_SEEDS: long ? "3000" : "50",
+      WINSOCK_STORM_CLIENTS: long ? "10000" : "1000"
     },
     reporters: reports === undefined
       ? ["default"]
