@@ -294,7 +294,7 @@ describe("a network that is hindered amid the exchange", () => {
       })
       assert.deepStrictEqual(told, ["0", "1", "2", "3", "4"].map((i) => `<${i}>first words`), `seed ${seed}`)
     }
-  }, 120_000)
+  }, 600_000)
 })
 
 describe("very many callers", () => {
@@ -331,7 +331,7 @@ describe("very many callers", () => {
     assert.deepStrictEqual(ended, ["WSAECONNRESET 5040"])
     // Fibers, both ends and the network between them are in it.
     assert.isBelow(held / peers, 40_000, "bytes each")
-  }, 120_000)
+  }, 600_000)
 
   it("more than may be about to say who they are: the oldest make room", () => {
     const [calleeData, handles] = outcome(({ client, net, plainClient, server }) =>
@@ -378,5 +378,5 @@ describe("interrupted at any moment", () => {
         }), { seed })
       assert.deepStrictEqual(counts, { handles: 0, listeners: 0, streams: 0, attempts: 0 }, `seed ${seed}`)
     }
-  }, 120_000)
+  }, 600_000)
 })

@@ -964,5 +964,5 @@ describe("whatever happens, and whenever", () => {
       }
       await world.over().catch((error: unknown) => assert.fail(`seed ${seed}: ${String(error)}`))
     }
-  }, 120_000)
+  }, 600_000)
 })
