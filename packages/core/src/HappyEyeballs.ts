@@ -305,7 +305,8 @@ export interface Step<out E extends Failure, out F = never> {
   readonly actions: ReadonlyArray<Action<E, F>>
 }
 
-const microsOf = (duration: Duration.Input): number => Math.round(Duration.toMicros(Duration.fromInputUnsafe(duration)))
+const microsOf = (duration: Duration.Input | undefined, otherwise: number): number =>
+  duration === undefined ? otherwise : Math.round(Duration.toMicros(Duration.fromInputUnsafe(duration)))
 const clamp = (least: number, value: number, most: number): number => Math.min(Math.max(least, value), most)
 
 /**
@@ -328,8 +329,8 @@ export const make = <E extends Failure = never, F = never>(options: Options = {}
   settings: {
     preferredFamily: options.preferredFamily ?? "IPv6",
     preferredFamilyCount: Math.max(1, Math.trunc(options.preferredFamilyCount ?? 1)),
-    resolutionDelay: Math.max(0, microsOf(options.resolutionDelay ?? "50 millis")),
-    attemptDelay: clamp(100_000, microsOf(options.attemptDelay ?? "250 millis"), 2_000_000)
+    resolutionDelay: Math.max(0, microsOf(options.resolutionDelay, 50_000)),
+    attemptDelay: clamp(100_000, microsOf(options.attemptDelay, 250_000), 2_000_000)
   },
   now: 0,
   known: [],
@@ -632,14 +633,16 @@ export const lookups = <F, R>(
 }
 
 /** Asks for the addresses, and tells the answers. */
-const ask = <F, E, R>(from: Source<F, E, R>, tell: (answer: Answer<F | E>) => void): Effect.Effect<void, never, R> => {
+const ask = <F, E, R>(
+  from: Exclude<Source<F, E, R>, ReadonlyArray<unknown>>,
+  tell: (answer: Answer<F | E>) => void
+): Effect.Effect<void, never, R> => {
   const onFailure = (failure: E) => tell(failedAnswer("all", failure))
-  if (Stream.isStream(from)) {
-    const told = Stream.runForEach(from, (answer) => Effect.sync(() => tell(answer)))
-    return Effect.match(told, { onFailure, onSuccess: () => tell(answer([], "all")) })
+  if (Effect.isEffect(from)) {
+    return Effect.match(from, { onFailure, onSuccess: (addresses) => tell(answer(addresses, "all")) })
   }
-  const all = Effect.isEffect(from) ? from : Effect.succeed(from)
-  return Effect.match(all, { onFailure, onSuccess: (addresses) => tell(answer(addresses, "all")) })
+  const told = Stream.runForEach(from, (answer) => Effect.sync(() => tell(answer)))
+  return Effect.match(told, { onFailure, onSuccess: () => tell(answer([], "all")) })
 }
 
 const noAddress = (): WsaError.WSANO_DATA =>
@@ -671,15 +674,18 @@ class Race<A, E extends Failure, F, R> {
   private readonly timers: Timers
   private readonly scope: Scope.Scope
   private readonly attempt: (address: SocketAddress.SocketAddress) => Effect.Effect<A, E, R>
+  private readonly restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   private disarm: () => void = () => {}
 
   constructor(
     news: Queue.Enqueue<News<A, E, F>>,
     context: Context.Context<Scope.Scope>,
     options: Options | undefined,
-    attempt: (address: SocketAddress.SocketAddress) => Effect.Effect<A, E, R>
+    attempt: (address: SocketAddress.SocketAddress) => Effect.Effect<A, E, R>,
+    restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   ) {
     this.news = news
+    this.restore = restore
     this.timers = makeTimers(context)
     this.origin = this.timers.now()
     this.scope = Context.get(context, Scope.Scope)
@@ -746,7 +752,7 @@ class Race<A, E extends Failure, F, R> {
         this.disarm()
         return Effect.void
       case "Cancel":
-        this.fibers[action.attempt]!.interruptUnsafe()
+        this.fibers[action.attempt]?.interruptUnsafe()
         return Effect.void
       case "Close":
         return Effect.ignoreCause(Scope.close(this.scopes[action.attempt]!, Exit.void))
@@ -767,16 +773,24 @@ class Race<A, E extends Failure, F, R> {
   private starts(attempt: number, address: SocketAddress.SocketAddress) {
     const scope = this.scopes[attempt] = Scope.forkUnsafe(this.scope)
     this.running++
-    const whole = Effect.uninterruptibleMask((restore) =>
+    const whole = (restore: typeof this.restore) =>
       restore(Scope.provide(Effect.suspend(() => this.attempt(address)), scope)).pipe(
         Effect.tapCause((cause) => Scope.close(scope, Exit.failCause(cause))),
-        Effect.exit,
-        Effect.map((exit) => this.tell({ _tag: "Ended", attempt, exit }))
+        Effect.exit
       )
+    // Where nothing else can happen before it ends, it needs no fiber of its own: most destinations have one address.
+    if (this.isLast) return Effect.flatMap(whole(this.restore), (exit) => this.ends(attempt, exit))
+    const told = Effect.uninterruptibleMask((restore) =>
+      Effect.map(whole(restore), (exit) => this.tell({ _tag: "Ended", attempt, exit }))
     )
-    return Effect.map(Effect.forkChild(whole, { startImmediately: true }), (fiber) => {
+    return Effect.map(Effect.forkChild(told, { startImmediately: true }), (fiber) => {
       this.fibers[attempt] = fiber
     })
+  }
+
+  private get isLast(): boolean {
+    const { ended, waiting } = this.state
+    return this.running === 1 && waiting.length === 0 && ended.IPv4 && ended.IPv6
   }
 }
 
@@ -862,21 +876,23 @@ export const race: {
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const news = yield* Queue.unbounded<News<A, E, F | E2>>()
-      const one = new Race<A, E, F | E2, R>(news, yield* Effect.context<Scope.Scope>(), options, attempt)
-      const asking = yield* Effect.forkChild(
-        Effect.catchCause(
-          ask(addresses, (answer) => one.tell(answer)),
-          (cause) => Effect.sync(() => one.tell({ _tag: "Died", cause }))
-        ),
-        { startImmediately: true }
-      )
+      const context = yield* Effect.context<Scope.Scope>()
+      const one = new Race<A, E, F | E2, R>(news, context, options, attempt, restore)
+      let asking: Fiber.Fiber<void> | undefined
+      if (Stream.isStream(addresses) || Effect.isEffect(addresses)) {
+        const told = ask(addresses, (answer) => one.tell(answer))
+        const died = (cause: Cause.Cause<never>) => Effect.sync(() => one.tell({ _tag: "Died", cause }))
+        asking = yield* Effect.forkChild(Effect.catchCause(told, died), { startImmediately: true })
+      } else {
+        yield* one.happens(answer(addresses, "all"))
+      }
       const next = Effect.flatMap(restore(Queue.take(news)), (news) => one.take(news))
       const last = Effect.flatMap(Queue.take(news), (news) => one.take(news))
       yield* Effect.whileLoop({ while: () => one.result === undefined, body: () => next, step: () => {} }).pipe(
         // An interruption comes here too. What is over is not given up any more.
         Effect.onExit(() =>
           one.happens({ _tag: "GaveUp" }).pipe(
-            Effect.andThen(Fiber.interrupt(asking)),
+            Effect.andThen(asking === undefined ? Effect.void : Fiber.interrupt(asking)),
             Effect.andThen(Effect.whileLoop({ while: () => one.running > 0, body: () => last, step: () => {} }))
           )
         )

@@ -68,7 +68,7 @@ const connect = (address: SocketAddress.SocketAddress, peer: Peer) =>
 
 const sourceOf = (scenario: Pick<Scenario, "answers">) =>
   typeof scenario.answers === "string"
-    ? Effect.succeed(eventOf({ at: 0, gives: scenario.answers }).addresses)
+    ? eventOf({ at: 0, gives: scenario.answers }).addresses
     : Stream.concat(
       Stream.fromIterable(answersOf(scenario)).pipe(
         Stream.mapAccum(() => 0, (before, answer) => [answer.at, [[answer.at - before, answer] as const]]),
