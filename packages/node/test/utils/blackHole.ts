@@ -4,33 +4,40 @@ import { once } from "node:events"
 import * as net from "node:net"
 
 const listener = `
-  const server = require("node:net").createServer().listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => {
+  const [host, port] = process.argv.slice(1)
+  const server = require("node:net").createServer().listen({ port: Number(port), host, backlog: 1 }, () => {
     process.stdout.write(String(server.address().port) + "\\n")
   })
 `
 
 /**
- * A port of 127.0.0.1 where attempts to connect get no answer: its listener is stopped and its backlog is full, so that
- * Linux drops what else arrives.
+ * A port where attempts to connect get no answer, until it is woken: its listener is stopped and its backlog is full, so
+ * that Linux drops what else arrives.
  */
-export const blackHole = Effect.acquireRelease(
-  Effect.promise(async () => {
-    const child = spawn(process.execPath, ["-e", listener], { stdio: ["ignore", "pipe", "inherit"] })
-    const [line] = await once(child.stdout, "data")
-    const port = Number(String(line))
-    child.kill("SIGSTOP")
-    // A backlog of 1 holds two.
-    const fillers = [1, 2].map(() => net.connect({ port, host: "127.0.0.1" }))
-    await Promise.all(fillers.map((filler) => once(filler, "connect")))
-    return { port, child, fillers }
-  }),
-  ({ child, fillers }) =>
+export const silentPort = (host: string, port: number) =>
+  Effect.acquireRelease(
     Effect.promise(async () => {
-      const gone = fillers.map((filler) => once(filler, "close"))
-      for (const filler of fillers) filler.on("error", () => undefined).destroy()
-      await Promise.all(gone)
-      const exit = once(child, "exit")
-      child.kill("SIGKILL")
-      await exit
-    })
-).pipe(Effect.map(({ port }) => `127.0.0.1:${port}`))
+      const child = spawn(process.execPath, ["-e", listener, host, String(port)], {
+        stdio: ["ignore", "pipe", "inherit"]
+      })
+      const [line] = await once(child.stdout, "data")
+      const given = Number(String(line))
+      child.kill("SIGSTOP")
+      // A backlog of 1 holds two.
+      const fillers = [1, 2].map(() => net.connect({ port: given, host }))
+      await Promise.all(fillers.map((filler) => once(filler, "connect")))
+      return { port: given, wake: Effect.sync(() => child.kill("SIGCONT")), child, fillers }
+    }),
+    ({ child, fillers }) =>
+      Effect.promise(async () => {
+        const gone = fillers.map((filler) => once(filler, "close"))
+        for (const filler of fillers) filler.on("error", () => undefined).destroy()
+        await Promise.all(gone)
+        const exit = once(child, "exit")
+        child.kill("SIGKILL")
+        await exit
+      })
+  )
+
+/** A port of 127.0.0.1 where attempts to connect get no answer. */
+export const blackHole = Effect.map(silentPort("127.0.0.1", 0), ({ port }) => `127.0.0.1:${port}`)
