@@ -379,13 +379,13 @@ describe("Shaper.make", () => {
       const times = (asks: boolean) =>
         run(Effect.gen(function*() {
           const shaper = yield* Shaper.make(spec)
-          // Until nothing is left that the one to be interrupted could take.
-          while ((yield* shaper.credit) >= 1500) yield* shaper.take(1500)
+          // Until less than the smallest piece is left: at these rates 1500 bytes are half a millisecond away at least.
+          for (let credit = yield* shaper.credit; credit > 0; credit = yield* shaper.credit) yield* shaper.take(credit)
           if (asks) {
             const fibers = [yield* Effect.forkChild(shaper.take(1500)), yield* Effect.forkChild(shaper.take(1500))]
-            yield* Effect.sleep(Duration.micros(BigInt(Math.floor(before * 10))))
+            yield* Effect.sleep(Duration.micros(BigInt(Math.floor(before * 400))))
             yield* Fiber.interruptAll(fibers)
-          } else yield* Effect.sleep(Duration.micros(BigInt(Math.floor(before * 10))))
+          } else yield* Effect.sleep(Duration.micros(BigInt(Math.floor(before * 400))))
           yield* Effect.sleep(Duration.micros(BigInt(Math.floor(after * 1000))))
           const seen: Array<bigint | number> = [yield* shaper.credit]
           for (let i = 0; i < 5; i++) {
