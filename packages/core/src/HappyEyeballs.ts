@@ -353,6 +353,7 @@ const interleave = (
   preferred: SocketAddress.Family,
   count: number
 ): ReadonlyArray<SocketAddress.SocketAddress> => {
+  if (addresses.length < 2) return addresses
   const isPreferred = (address: SocketAddress.SocketAddress) => SocketAddress.familyOf(address) === preferred
   const ours = addresses.filter(isPreferred)
   const others = addresses.filter((address) => !isPreferred(address))
@@ -885,6 +886,7 @@ export const race: {
         asking = yield* Effect.forkChild(Effect.catchCause(told, died), { startImmediately: true })
       } else {
         yield* one.happens(answer(addresses, "all"))
+        if (one.result !== undefined) return yield* one.result
       }
       const next = Effect.flatMap(restore(Queue.take(news)), (news) => one.take(news))
       const last = Effect.flatMap(Queue.take(news), (news) => one.take(news))
