@@ -38,8 +38,9 @@ describe("the retry storm", () => {
   /**
    * Everybody connects once, at some time within 20 seconds. The server can take half as many again. One that has been
    * asked for more in a second does nothing in the next one but refuse. From the fifth second to the eighth it is away.
+   * The clients are spread over some processes, each of which has a budget of its own.
    */
-  const storm = (budget: Layer.Layer<never>) =>
+  const storm = (budget: Layer.Layer<never>, processes: number) =>
     Effect.gen(function*() {
       const net = yield* SimNetwork.make(two)
       const sim = yield* Sim.Sim
@@ -69,14 +70,17 @@ describe("the retry storm", () => {
           Effect.andThen(RetryPolicy.retry(connect(address), stubborn, { destination: address })),
           Effect.catchTag("WSAECONNREFUSED", () => Effect.sync(() => failed[Math.floor(at / 1000)]!++))
         )
-      yield* Effect.forEach(Array.from({ length: clients }, () => luck.below(seconds * 1000)), client, {
-        concurrency: "unbounded",
-        discard: true
-      }).pipe(Effect.provide(Layer.merge(net.layer("client"), budget)))
+      const process = Effect.suspend(() =>
+        Effect.forEach(Array.from({ length: clients / processes }, () => luck.below(seconds * 1000)), client, {
+          concurrency: "unbounded",
+          discard: true
+        })
+      ).pipe(Effect.provide(Layer.merge(net.layer("client"), Layer.fresh(budget))))
+      yield* Effect.all(Array.from({ length: processes }, () => process), { concurrency: "unbounded", discard: true })
       return { attempts: sum(attempts), failed, busiest: Math.max(...attempts) }
     }).pipe(Effect.scoped)
 
-  const run = (budget: Layer.Layer<never>) => outcome(storm(budget), { maxSteps: 1e9 })
+  const run = (budget: Layer.Layer<never>, processes = 1) => outcome(storm(budget, processes), { maxSteps: 1e9 })
 
   it("keeps a server down for good that was away for three seconds, where nothing bounds the retries", () => {
     const { attempts, busiest, failed } = run(Layer.empty)
@@ -91,6 +95,13 @@ describe("the retry storm", () => {
     assert.isAbove(attempts, clients)
     assert.isAtMost(attempts, 1.2 * clients)
     assert.isAbove(sum(failed.slice(5, 8)), 0)
+    assert.strictEqual(sum(failed.slice(10)), 0)
+  })
+
+  it("does not break out either where fifty processes have a budget each", () => {
+    const { attempts, failed } = run(RetryPolicy.layerBudget({ percent: 20, minPerSecond: 0 }), 50)
+    assert.isAbove(attempts, clients)
+    assert.isAtMost(attempts, 1.2 * clients)
     assert.strictEqual(sum(failed.slice(10)), 0)
   })
 
