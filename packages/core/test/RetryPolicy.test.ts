@@ -474,6 +474,14 @@ describe("budgets", () => {
     }).pipe(Effect.provide(RetryPolicy.layerThrottle({ maxTokens: 8, tokenRatio: 0.5 })))
   })
 
+  it.sim("of gRPC: half of the tokens are not enough", function*() {
+    const attempts = (maxTokens: number) =>
+      Effect.map(tries(1), ({ attempts }) => attempts).pipe(Effect.provide(RetryPolicy.layerThrottle({ maxTokens })))
+    assert.strictEqual(yield* attempts(2), 1)
+    assert.strictEqual(yield* attempts(4), 2)
+    assert.strictEqual(yield* attempts(5), 3)
+  })
+
   it.sim("of gRPC: do not count what the policy has no entry for", function*() {
     const policy = RetryPolicy.byCode({ WSAECONNREFUSED: Schedule.forever })
     const other: Effect.Effect<never, WsaError.WSAECONNREFUSED | WsaError.WSAEACCES> = Effect.fail(make("WSAEACCES"))
@@ -588,7 +596,7 @@ describe("breaker", () => {
   it.sim("counts only transient codes: others neither open it nor speak for the endpoint", function*() {
     yield* Effect.gen(function*() {
       for (const [code, { retryClass }] of Object.entries(WsaError.table)) {
-        if (retryClass !== "transient") yield* asking(code as WsaError.Code)
+        if (retryClass !== "transient") yield* Effect.replicateEffect(asking(code as WsaError.Code), 2)
       }
       assert.strictEqual(yield* state(), "Closed")
       yield* asking("WSAECONNREFUSED")

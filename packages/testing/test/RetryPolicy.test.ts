@@ -213,8 +213,8 @@ describe("grpc", () => {
 
   it("has a schedule that counts from the beginning of attempts under a plain Effect.retry too", () => {
     const { begins, effect } = failing(Array(4).fill("WSAETIMEDOUT"), [400, 700, 9000, 0])
-    outcome(Effect.retry(effect, RetryPolicy.connectionBackoff({ jitter: 0 })), { start: 0 })
-    assert.deepStrictEqual(begins, [0, 1000, 2600, 11_600, 15_696])
+    outcome(Effect.retry(effect, RetryPolicy.connectionBackoff({ jitter: 0 })), { start: 50_000 })
+    assert.deepStrictEqual(begins, [50_000, 51_000, 52_600, 61_600, 65_696])
   })
 })
 
@@ -226,6 +226,9 @@ describe("attemptTimeout", () => {
     assert.strictEqual(ended(999)._tag, "WSAECONNREFUSED")
     assert.strictEqual(ended(1000)._tag, "WSAECONNREFUSED")
     assert.strictEqual(ended(1001)._tag, "WSAETIMEDOUT")
+    // this timer is set after that of the time-out, and so rings after it
+    const late = Effect.andThen(Effect.sleep("400 millis"), failing(["WSAECONNREFUSED"], [600]).effect)
+    assert.strictEqual(outcome(Effect.flip(RetryPolicy.retry(late, policy)))._tag, "WSAECONNREFUSED")
   })
 
   it("tells what it has given up", () => {
