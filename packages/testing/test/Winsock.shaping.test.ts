@@ -350,6 +350,17 @@ describe("a stream that sends", () => {
       assert.deepStrictEqual(got, Array.from({ length: 10_000 }, (_, i) => i % 251))
     })))
 
+  it.sim("lets others have their turn while very many small pieces go, and takes no time for that", () =>
+    run(Effect.gen(function*() {
+      const { client, server } = yield* shaped(sending({ ...slow, tokenBucketSize: 1_000_000, maxSduSize: 1 }))
+      const receiver = yield* begin(drain(server))
+      const send = yield* begin(Winsock.send(client, bytes(100_000)))
+      assert.isUndefined(send.pollUnsafe())
+      assert.strictEqual(yield* timed(Fiber.join(send)), 0)
+      yield* Winsock.closesocket(client)
+      assert.strictEqual((yield* Fiber.join(receiver)).reduce((sum, { bytes }) => sum + bytes.length, 0), 100_000)
+    })))
+
   it.sim("in mode borrow, and without a rate, sends at once", () =>
     run(Effect.gen(function*() {
       for (

@@ -231,6 +231,12 @@ const sizeFor = (line: Line, { size, takes }: Ask): number => takes ? size : Mat
 
 const nothing = () => {}
 
+/**
+ * Pieces may be single bytes, and credit may be there for millions, by a flow that came from a peer even (A07): after so
+ * many of them others get their turn.
+ */
+const longestRun = 1024
+
 /** A write that is under way, in pieces. */
 interface Write {
   readonly bytes: Uint8Array
@@ -238,6 +244,8 @@ interface Write {
   handed: number
   /** How many more there is credit for already. */
   granted: number
+  /** How many pieces have gone one after another. */
+  run: number
   /** It waits for credit. */
   ask: Ask | undefined
 }
@@ -292,7 +300,7 @@ export class Shaping<M> {
   /** Begins a write that waits for its credit, piece by piece; `false`: nothing holds it, and it goes as a whole. */
   begin(bytes: Uint8Array): boolean {
     if (this.sending.isFree) return false
-    this.write = { bytes, handed: 0, granted: 0, ask: undefined }
+    this.write = { bytes, handed: 0, granted: 0, run: 0, ask: undefined }
     return true
   }
 
@@ -308,8 +316,9 @@ export class Shaping<M> {
     if (size === 0) {
       size = Math.min(left, this.sending.piece)
       // A stream waits, and no piece of it is too long.
-      if (this.sending.take(size) !== "go") {
+      if (++write.run > longestRun || this.sending.take(size) !== "go") {
         const granted = size
+        write.run = 0
         write.ask = this.sending.enter({
           size,
           takes: true,
