@@ -711,6 +711,16 @@ describe("a group", () => {
       yield* stop
     })))
 
+  it.sim("lets others have their turn while very many small pieces of several sockets go", () =>
+    run(Effect.gen(function*() {
+      const { members, stop } = yield* group(2, sending({ ...slow, tokenBucketSize: 1_000_000, maxSduSize: 1 }))
+      const sends = yield* Effect.forEach(members, (s) => begin(Winsock.send(s, bytes(20_000))))
+      yield* Effect.sleep(0)
+      assert.deepStrictEqual(sends.map((send) => send.pollUnsafe()), [undefined, undefined])
+      assert.strictEqual(yield* timed(Fiber.joinAll(sends)), 0)
+      yield* stop
+    })))
+
   it.sim("R20: holds a socket too whose connect was pending when the creator set the flow", () =>
     run(Effect.gen(function*() {
       const listener = yield* Winsock.socket(stream)

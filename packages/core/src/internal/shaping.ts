@@ -8,7 +8,7 @@ import type { Shape } from "../Qos.ts"
 import type { Instance } from "./instance.ts"
 import type { Honoured } from "./quality.ts"
 import type { SocketState } from "./socketState.ts"
-import { Line, Pool, type Turn } from "./turns.ts"
+import { Line, longestRun, Pool, type Turn } from "./turns.ts"
 
 /** The socket. */
 export interface Host {
@@ -230,12 +230,6 @@ const waits = (line: Line | undefined): line is Line => line?.waits === true
 const sizeFor = (line: Line, { size, takes }: Ask): number => takes ? size : Math.min(size, line.pool.meter.largest)
 
 const nothing = () => {}
-
-/**
- * Pieces may be single bytes, and credit may be there for millions, by a flow that came from a peer even (A07): after so
- * many of them others get their turn.
- */
-const longestRun = 1024
 
 /** A write that is under way, in pieces. */
 interface Write {

@@ -22,6 +22,9 @@ interface Row {
   readonly lines: Array<Line>
 }
 
+/** Pieces may be single bytes, and credit may be there for millions: after so many of them others get their turn. */
+export const longestRun = 1024
+
 const same = (a: Flow, b: Flow): boolean =>
   a.tokenRate === b.tokenRate && a.tokenBucketSize === b.tokenBucketSize && a.peakBandwidth === b.peakBandwidth &&
   a.maxSduSize === b.maxSduSize && a.minimumPolicedSize === b.minimumPolicedSize
@@ -100,13 +103,13 @@ export class Pool {
     if (lines.length === 0) this.rows.splice(at, 1)
   }
 
-  /** Everyone for whom there is credit. */
+  /** Everyone for whom there is credit; after a long run of them the rest comes by a timer of its own. */
   private serve(): void {
     this.serving = true
     this.invited = undefined
     try {
       let turn = this.first()
-      while (turn !== undefined) {
+      for (let run = 0; turn !== undefined && run < longestRun; run++) {
         const wait = this.meter.wait(this.timers.now(), turn.size)
         if (wait !== undefined && wait > 0n) return
         if (wait !== undefined && turn.takes) this.meter.take(this.timers.now(), turn.size)
