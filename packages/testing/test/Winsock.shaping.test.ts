@@ -299,6 +299,25 @@ describe("a stream that sends", () => {
       assert.strictEqual(index, sent.length)
     })))
 
+  it.sim("A16: a bucket that is made smaller and deeper again is no fuller than before", () =>
+    run(Effect.gen(function*() {
+      const flow = { ...slow, tokenRate: 10, tokenBucketSize: 1000 }
+      const { client, server } = yield* shaped(sending(flow))
+      yield* begin(drain(server))
+      yield* Winsock.send(client, bytes(1000))
+      const flap = Effect.gen(function*() {
+        yield* Winsock.WSAIoctl(client, "SIO_SET_QOS", sending({ ...flow, tokenBucketSize: 10 }))
+        yield* Winsock.WSAIoctl(client, "SIO_SET_QOS", sending(flow))
+      })
+      yield* flap
+      assert.strictEqual(yield* timed(Winsock.send(client, bytes(100))), 10_000)
+      // What the smaller one has no room for is made good meanwhile.
+      yield* Winsock.WSAIoctl(client, "SIO_SET_QOS", sending({ ...flow, tokenBucketSize: 10 }))
+      yield* Effect.sleep("50 seconds")
+      yield* Winsock.WSAIoctl(client, "SIO_SET_QOS", sending(flow))
+      assert.strictEqual(yield* timed(Winsock.send(client, bytes(600))), 10_000)
+    })))
+
   it.sim("R27: keeps to its flow, whatever becomes of the one that was given and of the one that is told", () =>
     run(Effect.gen(function*() {
       const given = { ...slow }

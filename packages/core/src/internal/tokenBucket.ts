@@ -27,6 +27,8 @@ class Bucket {
   private readonly depth: bigint
   /** In billionths of a byte; below 0 for a debt. */
   credit: bigint
+  /** What was used up of a deeper bucket before, and is more than this one holds. It is made good once this one is full. */
+  private owed = 0n
 
   constructor(rate: number, depth: number) {
     this.rate = BigInt(rate)
@@ -34,9 +36,11 @@ class Bucket {
   }
 
   elapse(nanos: bigint): void {
-    if (this.credit === this.depth) return
+    if (this.credit === this.depth && this.owed === 0n) return
     const credit = this.credit + this.rate * nanos
-    this.credit = credit > this.depth ? this.depth : credit
+    const over = credit - this.depth
+    this.credit = over > 0n ? this.depth : credit
+    if (over > 0n) this.owed = this.owed > over ? this.owed - over : 0n
   }
 
   /** The nanoseconds until it holds so much, rounded up. */
@@ -44,10 +48,11 @@ class Bucket {
     return this.credit >= cost ? 0n : (cost - this.credit + this.rate - 1n) / this.rate
   }
 
-  /** What was used up of another one is used up here, as far as it goes. */
+  /** What was used up of another one is used up here, as far as it goes; the rest is kept for the one after. */
   succeed(before: Bucket): void {
-    const credit = this.depth - (before.depth - before.credit)
+    const credit = this.depth - (before.depth - before.credit + before.owed)
     this.credit = credit > 0n ? credit : 0n
+    this.owed = this.credit - credit
   }
 }
 
