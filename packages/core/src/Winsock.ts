@@ -775,8 +775,11 @@ const copyOfQos = ({ providerSpecific = noBytes, receiving, sending }: Qos.Qos):
 })
 
 const keptQos = (given: Qos.Qos): Qos.Qos | SocketState.UndecodableQos => {
-  const wrong = Qos.check(given)
-  return wrong === undefined ? copyOfQos(given) : { _tag: "UndecodableQos", why: `${wrong._tag}: ${wrong.detail}` }
+  const unlike = Qos.check(given)
+  // What is kept is checked too: fields that are computed may be others by then, or stay behind with their class.
+  const kept = unlike === undefined ? copyOfQos(given) : undefined
+  const wrong = unlike ?? Qos.check(kept!)
+  return wrong === undefined ? kept! : { _tag: "UndecodableQos", why: `${wrong._tag}: ${wrong.detail}` }
 }
 
 const qosOf = (given: Qos.Qos | null | undefined): Qos.Qos | undefined | SocketState.UndecodableQos =>

@@ -45,6 +45,35 @@ describe("Winsock, quality of service", () => {
     }))
   })
 
+  it.effect("E10: a QOS whose fields are others when they are read again is none", () => {
+    const { run } = over()
+    return run(Effect.gen(function*() {
+      const address = yield* listening
+      class Inherited {
+        get serviceType() {
+          return "guaranteed" as const
+        }
+        get tokenRate() {
+          return 16_000
+        }
+      }
+      // As often right as it is read to be checked, and then no more.
+      let left = 1000
+      const changing = {
+        ...guaranteed.sending!,
+        get tokenRate() {
+          return left-- > 0 ? 16_000 : 0.5
+        }
+      }
+      assert.isUndefined(Qos.check({ sending: changing }))
+      left = 1000 - left
+      for (const sending of [changing, new Inherited()]) {
+        const connecting = Winsock.WSAConnect(yield* Winsock.socket(tcp), address, { sqos: { sending } })
+        assert.strictEqual(yield* tagOf(connecting), "WSAEFAULT")
+      }
+    }))
+  })
+
   it.effect("R15: marks as the connect says, or as SIO_SET_QOS did, by the table around", () => {
     const { marks, run } = over()
     return run(Effect.gen(function*() {
