@@ -318,5 +318,9 @@ export interface Group {
 export const makeGroup = (spec: Spec): Effect.Effect<Group, Schema.SchemaError> =>
   Effect.map(makePool(spec), ({ pool, spec }) => ({
     spec,
-    member: ({ priority = 0 } = {}) => shaperOf(spec, pool, priority)
+    member: ({ priority = 0 } = {}) => {
+      // It would be in no order with any other.
+      if (Number.isNaN(priority)) throw new RangeError("expected a priority that is a number, got NaN")
+      return shaperOf(spec, pool, priority)
+    }
   }))

@@ -502,6 +502,11 @@ describe("Shaper.make", () => {
 // ---------------------------------------------------------------------------------------------------------------------
 
 describe("Shaper.makeGroup", () => {
+  it.sim("refuses a priority that is in no order with others", function*() {
+    const group = yield* Shaper.makeGroup({ tokenRate: 1000, tokenBucketSize: 100 })
+    assert.throws(() => group.member({ priority: Number.NaN }), RangeError)
+  })
+
   it.sim("gives the credit to the first by priority, and in turn to equals, a piece each", function*() {
     const group = yield* Shaper.makeGroup({ tokenRate: 1000, tokenBucketSize: 100 })
     const first = group.member()

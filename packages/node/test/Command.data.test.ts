@@ -422,6 +422,7 @@ describe("words for data and quality", () => {
           [["--qos", "best"], "bestEffort"],
           [["--dscp", "64"], "a number from 0 to 63"],
           [["--caller-data", "@/none"], "@/none"],
+          [["--caller-data", "@/dev/zero"], "at most 65536 bytes"],
           [["--callee-capacity", "x"], "4294967295"],
           [["--proxy-protocol", "both"], "one-way"]
         ] as const

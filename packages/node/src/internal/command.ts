@@ -18,6 +18,7 @@ import type * as AddressResolver from "effect/net/AddressResolver"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Runtime from "effect/Runtime"
+import * as Stream from "effect/Stream"
 import * as Report from "../Report.ts"
 import * as Arguments from "./command/arguments.ts"
 import * as Codes from "./command/codes.ts"
@@ -57,16 +58,28 @@ const argument = <A>(name: string, description: string, parse: Parse<A>) =>
 const flag = <A>(name: string, metavar: string, parse: Parse<A>) =>
   Flag.String(name).pipe(Flag.withMetavar(metavar), Flag.mapEffect(parseWith("flag", name, parse)))
 
+/** More than any header can hold. Some files have no end. */
+const mostData = 64 * 1024
+
+const readData = (path: string) =>
+  FileSystem.FileSystem.use((files) => Stream.runCollect(files.stream(path, { bytesToRead: mostData + 1 }))).pipe(
+    Effect.map((chunks) => new Uint8Array(Buffer.concat(chunks))),
+    Effect.mapError(({ message }) => message),
+    Effect.filterOrFail(
+      (bytes) => bytes.length <= mostData,
+      () => `a file of at most ${mostData} bytes`
+    )
+  )
+
 const data = (name: string, description: string) =>
   flag(name, "<DATA>", Arguments.data).pipe(
     Flag.withDescription(description),
     Flag.mapEffect((read) =>
       read instanceof Uint8Array
         ? Effect.succeed(read)
-        : FileSystem.FileSystem.use((files) => files.readFile(read.path)).pipe(
-          Effect.mapError(({ message }) =>
-            new CliError.InvalidValue({ option: name, value: `@${read.path}`, expected: message, kind: "flag" })
-          )
+        : Effect.mapError(
+          readData(read.path),
+          (expected) => new CliError.InvalidValue({ option: name, value: `@${read.path}`, expected, kind: "flag" })
         )
     ),
     Flag.optional
