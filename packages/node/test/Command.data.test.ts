@@ -4,7 +4,17 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Queue, Result, Schema } from "effect"
 import { once } from "node:events"
 import * as Arguments from "../src/internal/command/arguments.ts"
-import { command, commandIn, commandProcess, connectReport, file, inMemory, reports, spawned } from "./utils/command.ts"
+import {
+  command,
+  commandIn,
+  commandProcess,
+  connectReport,
+  endless,
+  file,
+  inMemory,
+  reports,
+  spawned
+} from "./utils/command.ts"
 
 const property = { arbitrary: { runs: Number(process.env["WINSOCK_PROPERTY_RUNS"] ?? 200), seed: "command data" } }
 
@@ -422,7 +432,7 @@ describe("words for data and quality", () => {
           [["--qos", "best"], "bestEffort"],
           [["--dscp", "64"], "a number from 0 to 63"],
           [["--caller-data", "@/none"], "@/none"],
-          [["--caller-data", "@/dev/zero"], "at most 65536 bytes"],
+          [["--caller-data", `@${endless}`], "at most 65536 bytes"],
           [["--callee-capacity", "x"], "4294967295"],
           [["--proxy-protocol", "both"], "one-way"]
         ] as const

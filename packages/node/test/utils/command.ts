@@ -17,6 +17,7 @@ import {
   type Scope,
   Sink,
   Stdio,
+  Stream,
   Terminal
 } from "effect"
 import { AddressResolver, Dns } from "effect/net"
@@ -51,19 +52,25 @@ const names = {
 /** A file that the command can read. */
 export const file = { path: "/tenant.bin", bytes: new Uint8Array([0, 1, 254, 255]) }
 
+/** Another one, without an end. */
+export const endless = "/endless"
+
 const unused = Effect.die("the command does not use it")
 
 const environment = (stderr: Array<string>, { environment = {}, terminal = false }: Place) =>
   Layer.mergeAll(
     FileSystem.layerNoop({
-      readFile: (path) =>
+      stream: (path, options) =>
         path === file.path
-          ? Effect.succeed(file.bytes)
-          : Effect.fail(
+          ? Stream.make(file.bytes)
+          // It has no end but the one that the reader sets.
+          : path === endless
+          ? Stream.make(new Uint8Array(Number(options!.bytesToRead)))
+          : Stream.fail(
             PlatformError.systemError({
               _tag: "NotFound",
               module: "FileSystem",
-              method: "readFile",
+              method: "open",
               pathOrDescriptor: path
             })
           )
