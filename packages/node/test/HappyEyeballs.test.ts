@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { once } from "node:events"
 import * as net from "node:net"
-import { blackHole, silentPort } from "./utils/blackHole.ts"
+import { blackHole, silentPair } from "./utils/blackHole.ts"
 import { leavingNothing } from "./utils/leaks.ts"
 
 const at = SocketAddress.fromInputUnsafe
@@ -89,8 +89,7 @@ describe("HappyEyeballs, live", () => {
   // The first address answers to the second SYN, a second after the first one; the last one never does.
   it.live("reaches a peer whose first address is slow and whose last one is silent, which Node's own choice does not", () =>
     Effect.scoped(Effect.gen(function*() {
-      const slow = yield* silentPort("127.0.0.1", 0)
-      yield* silentPort("::1", slow.port)
+      const slow = yield* silentPair
       const addresses = [{ address: "127.0.0.1", family: 4 }, { address: "::1", family: 6 }]
       const node = yield* Effect.acquireRelease(
         Effect.sync(() =>

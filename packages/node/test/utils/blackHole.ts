@@ -12,15 +12,16 @@ const listener = `
 
 /**
  * A port where attempts to connect get no answer, until it is woken: its listener is stopped and its backlog is full, so
- * that Linux drops what else arrives.
+ * that Linux drops what else arrives. Fails where the port is taken.
  */
 export const silentPort = (host: string, port: number) =>
   Effect.acquireRelease(
-    Effect.promise(async () => {
+    Effect.tryPromise(async () => {
       const child = spawn(process.execPath, ["-e", listener, host, String(port)], {
-        stdio: ["ignore", "pipe", "inherit"]
+        stdio: ["ignore", "pipe", port === 0 ? "inherit" : "ignore"]
       })
-      const [line] = await once(child.stdout, "data")
+      const [line] = await Promise.race([once(child.stdout, "data"), once(child, "exit")])
+      if (typeof line === "number") throw new Error(`port ${port} of ${host} is taken`)
       const given = Number(String(line))
       child.kill("SIGSTOP")
       // A backlog of 1 holds two.
@@ -40,4 +41,11 @@ export const silentPort = (host: string, port: number) =>
   )
 
 /** A port of 127.0.0.1 where attempts to connect get no answer. */
-export const blackHole = Effect.map(silentPort("127.0.0.1", 0), ({ port }) => `127.0.0.1:${port}`)
+export const blackHole = Effect.map(Effect.orDie(silentPort("127.0.0.1", 0)), ({ port }) => `127.0.0.1:${port}`)
+
+/** One port where attempts to connect get no answer, of 127.0.0.1 and of ::1; the one of 127.0.0.1 can be woken. */
+export const silentPair = Effect.tap(silentPort("127.0.0.1", 0), ({ port }) => silentPort("::1", port)).pipe(
+  // What is free on one may be taken on the other.
+  Effect.retry({ times: 20 }),
+  Effect.orDie
+)
