@@ -45,6 +45,8 @@ const facts = (error: WsaError.WsaError): object => ({
   local: error.local && SocketAddress.format(error.local),
   remote: error.remote && SocketAddress.format(error.remote),
   native: positive(error.native),
+  number: error.number === undefined ? undefined : error.number + 0,
+  path: error.path?.map((key) => typeof key === "number" ? key + 0 : key),
   attempts: error.attempts?.map(({ address, began, ended, native, ...rest }) => ({
     ...rest,
     address: SocketAddress.format(address),

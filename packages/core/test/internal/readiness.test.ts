@@ -491,7 +491,8 @@ describe("readiness", () => {
             now = R.forget(now)
             break
           case "enable":
-            now = S.enable(now, events)
+            // A call that enables is looked at when it ends, as every other.
+            now = R.observe(S.enable(now, events), standing)
             toldOf &= ~events
         }
         assert.isTrue(now.cold.selection === undefined || !now.blocking)
