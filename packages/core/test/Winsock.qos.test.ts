@@ -244,4 +244,23 @@ describe("Winsock, quality of service", () => {
       assert.deepStrictEqual((yield* Winsock.connectResult(s)).applied.sending.reserved, noted.reserved!.sending)
     }))
   })
+
+  it.effect("R20: the QOS of a group is marked by its creator's table, on each socket, whenever it connects", () => {
+    const { marks, run } = over()
+    return run(Effect.gen(function*() {
+      const address = yield* listening
+      const creator = yield* Winsock.socket({ ...tcp, group: Winsock.SG_UNCONSTRAINED_GROUP })
+      const group = yield* Winsock.getsockopt(creator, SocketOption.SO_GROUP_ID)
+      const early = yield* Winsock.socket({ ...tcp, group })
+      yield* Winsock.WSAIoctl(early, "SIO_SET_QOS", plain)
+      yield* Winsock.WSAConnect(early, address, { sqos: { receiving: { serviceType: "bestEffort" } } })
+      yield* Winsock.WSAConnect(creator, address, { gqos: guaranteed }).pipe(
+        Effect.provide(Qos.layerMarking(Qos.rfc4594))
+      )
+      yield* Winsock.WSAConnect(yield* Winsock.socket({ ...tcp, group }), address)
+      // What is its own is marked by its own.
+      yield* Winsock.WSAConnect(yield* Winsock.socket({ ...tcp, group }), address, { sqos: guaranteed })
+      assert.deepStrictEqual(marks(), [undefined, 46, 46, 46, 40])
+    }))
+  })
 })

@@ -10,10 +10,18 @@ import * as HashSet from "effect/HashSet"
 import * as Option from "effect/Option"
 import type { ProtocolInfo } from "../ProtocolInfo.ts"
 import type { Capabilities, Kind } from "../Provider.ts"
-import type * as Qos from "../Qos.ts"
 import * as SocketAddress from "../SocketAddress.ts"
 import { infoOf } from "./protocols.ts"
-import { type Facts, type Fail, fail, gate, gateDetail, type Group, type Options } from "./socketState.ts"
+import {
+  type Facts,
+  type Fail,
+  fail,
+  gate,
+  gateDetail,
+  type Group,
+  type GroupQos,
+  type Options
+} from "./socketState.ts"
 
 /** A local address that a socket of the instance has. */
 interface Claim {
@@ -28,7 +36,7 @@ interface Members {
   readonly constrained: boolean
   readonly key: object
   /** What its creator has asked for it (R20). */
-  readonly qos?: Qos.Qos | undefined
+  readonly qos?: GroupQos | undefined
   readonly sockets: HashSet.HashSet<Equal.Equal>
 }
 
@@ -238,11 +246,11 @@ export const part = (state: InstanceState, socket: Equal.Equal, group: Group): I
 }
 
 /** What the creator of a group has asked for it; also when the creator is gone. */
-export const groupQos = (state: InstanceState, group: Group): Qos.Qos | undefined =>
+export const groupQos = (state: InstanceState, group: Group): GroupQos | undefined =>
   Option.getOrUndefined(HashMap.get(state.groups, group.id))?.qos
 
 /** R20: what the creator of a group asks for it from now on. */
-export const withGroupQos = (state: InstanceState, group: Group, qos: Qos.Qos | undefined): InstanceState => ({
+export const withGroupQos = (state: InstanceState, group: Group, qos: GroupQos): InstanceState => ({
   ...state,
   groups: HashMap.modify(state.groups, group.id, (one) => ({ ...one, qos }))
 })

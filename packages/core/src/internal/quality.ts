@@ -164,13 +164,14 @@ const qualityOf = (
   { creates, group, key, own }: Asked,
   kind: Kind,
   capabilities: Capabilities,
-  table: Qos.MarkingTable
+  table: Qos.MarkingTable,
+  groupTable: Qos.MarkingTable
 ): Quality | undefined => {
   // The group's where the socket has no flow of its own.
   const qos = flowOf(own, "sending", kind) === undefined ? group : own
   const flow = flowOf(qos, "sending", kind)
   const marks = flow === undefined || flow.noTrafficControl === true ? undefined : flow
-  const dscp = marks === undefined ? undefined : Qos.markOf(qos!, table)
+  const dscp = marks === undefined ? undefined : Qos.markOf(qos!, qos === own ? table : groupTable)
   const priority = capabilities.priority && marks !== undefined ? priorityOf(qos!, marks) : undefined
   const peak = marks?.peakBandwidth
   const pacingRate = capabilities.pacing && typeof peak === "number" ? peak : undefined
@@ -219,7 +220,8 @@ export const honour = (
   asked: Asked,
   kind: Kind,
   capabilities: Capabilities,
-  table: Qos.MarkingTable = Qos.windows
+  table: Qos.MarkingTable = Qos.windows,
+  groupTable: Qos.MarkingTable = Qos.windows
 ): Honoured | Unable | undefined => {
   const { creates, group, own } = asked
   if (asksNothing(own) && asksNothing(group)) return undefined
@@ -229,7 +231,7 @@ export const honour = (
       cannot("receiving", flowOf(qos, "receiving", kind), capabilities)
     if (unable !== undefined) return unable
   }
-  const quality = qualityOf(asked, kind, capabilities, table)
+  const quality = qualityOf(asked, kind, capabilities, table, groupTable)
   const sending = shapeOf(own, "sending", kind)
   const receiving = shapeOf(own, "receiving", kind)
   const groupSending = shapeOf(group, "sending", kind)

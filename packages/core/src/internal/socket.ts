@@ -454,7 +454,7 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
     // R20: it may have changed since the attempt was begun.
     const groupQos = this.groupQos()
     if (groupQos !== undefined && phase._tag === "Connecting" && groupQos !== phase.groupQos) {
-      this.regroup(groupQos, undefined)
+      this.regroup(groupQos)
     }
     return wake
   }
@@ -1637,7 +1637,7 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
   }
 
   /** The QOS of the group that it is in, and has not created (R20). */
-  private groupQos(): Qos.Qos | undefined {
+  private groupQos(): SocketState.GroupQos | undefined {
     const { group } = this.state.cold
     return group === undefined || group.created ? undefined : InstanceState.groupQos(this.instance.state, group)
   }
@@ -1649,16 +1649,17 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
       ;(this.shaping ??= new Shaping(this)).change(quality.honoured)
     }
     if (group === undefined || !group.created || quality.groupQos === undefined) return
-    if (InstanceState.groupQos(this.instance.state, group) === quality.groupQos) return
-    this.instance.state = InstanceState.withGroupQos(this.instance.state, group, quality.groupQos)
+    if (InstanceState.groupQos(this.instance.state, group)?.qos === quality.groupQos) return
+    const groupQos = { qos: quality.groupQos, table: quality.table }
+    this.instance.state = InstanceState.withGroupQos(this.instance.state, group, groupQos)
     for (const other of InstanceState.members(this.instance.state, group)) {
-      if (other !== this && other instanceof Socket) other.regroup(quality.groupQos, quality.table)
+      if (other !== this && other instanceof Socket) other.regroup(groupQos)
     }
   }
 
   /** A socket for which the group's QOS is too much stays as it is: it was not asked. */
-  private regroup(groupQos: Qos.Qos, table: Qos.MarkingTable | undefined): void {
-    this.requalify(SocketState.regroup(this.state, groupQos, table, this.capabilities))
+  private regroup(groupQos: SocketState.GroupQos): void {
+    this.requalify(SocketState.regroup(this.state, groupQos, this.capabilities))
   }
 
   setBlocking(blocking: unknown): Effect.Effect<void, any> {

@@ -59,7 +59,7 @@ export interface Connecting {
   /** What the socket had of a QOS before; it has that again when the attempt comes to nothing (R16). */
   readonly before: QosState
   /** The QOS of its group with which it was begun, where another socket created that. */
-  readonly groupQos?: Qos.Qos | undefined
+  readonly groupQos?: GroupQos | undefined
 }
 
 export interface Connected {
@@ -143,6 +143,12 @@ export interface Cold {
   /** A18, A20; `undefined` where nobody has asked for events yet. */
   readonly selection: Selection | undefined
   readonly quality: QosState
+}
+
+/** What the creator of a group has asked for it, and how that is marked. One object as long as it is the same. */
+export interface GroupQos {
+  readonly qos: Qos.Qos
+  readonly table: Qos.MarkingTable | undefined
 }
 
 /** What is known of the QOS of a socket. */
@@ -364,7 +370,7 @@ export type Request =
     /** E11: where another socket of the constrained group is connected to, or about to be. */
     readonly groupPeer?: SocketAddress.SocketAddress | undefined
     /** The QOS of the group that the socket is in, and has not created. */
-    readonly groupQos?: Qos.Qos | undefined
+    readonly groupQos?: GroupQos | undefined
   }
   | { readonly _tag: "connectByList"; readonly names: ReadonlyArray<Name>; readonly timeoutValid: boolean }
   | { readonly _tag: "cancelConnect"; readonly attempt: number }
@@ -381,7 +387,7 @@ export type Request =
     readonly code: unknown
     readonly qos: Qos.Qos | UndecodableQos
     readonly table: Qos.MarkingTable
-    readonly groupQos?: Qos.Qos | undefined
+    readonly groupQos?: GroupQos | undefined
   }
   | { readonly _tag: "setOption"; readonly option: string; readonly value: unknown }
 
@@ -681,7 +687,7 @@ const ownsGroup = (state: SocketState): boolean => state.cold.group !== undefine
 const connectQos = (
   state: SocketState,
   { gqos, sqos, table }: ConnectData,
-  groupQos: Qos.Qos | undefined,
+  groupQos: GroupQos | undefined,
   capabilities: Capabilities
 ): QosState | Fail => {
   const before = state.cold.quality
@@ -704,12 +710,12 @@ const connectQos = (
 const honour = (
   { cold, kind }: SocketState,
   given: Pick<QosState, "qos" | "groupQos" | "table">,
-  groupQos: Qos.Qos | undefined,
+  groupQos: GroupQos | undefined,
   capabilities: Capabilities
 ): QosState | Fail => {
   const creates = cold.group !== undefined && cold.group.created
-  const asked = { own: given.qos, group: creates ? given.groupQos : groupQos, creates, key: cold.group?.key }
-  const honoured = Quality.honour(asked, kind, capabilities, given.table)
+  const asked = { own: given.qos, group: creates ? given.groupQos : groupQos?.qos, creates, key: cold.group?.key }
+  const honoured = Quality.honour(asked, kind, capabilities, given.table, creates ? given.table : groupQos?.table)
   if (honoured !== undefined && "_tag" in honoured) return fail("WSAEOPNOTSUPP", honoured.detail)
   return { ...noQos, ...given, honoured }
 }
@@ -784,14 +790,14 @@ const requalify = (state: SocketState, quality: QosState): Decision => {
 /** R20: what the QOS that the creator of a group has given it means to another of its sockets, which is connected. */
 export const regroup = (
   state: SocketState,
-  groupQos: Qos.Qos,
-  table: Qos.MarkingTable | undefined,
+  groupQos: GroupQos,
   capabilities: Capabilities
 ): Decision => {
   if (state.phase._tag !== "Connected") return { _tag: "Done", next: state }
-  const { qos, table: own } = state.cold.quality
-  const quality = honour(state, { qos, groupQos: undefined, table: own ?? table }, groupQos, capabilities)
-  return "_tag" in quality ? quality : requalify(state, quality)
+  const { groupLost, groupNews, lost, news, qos, table } = state.cold.quality
+  const quality = honour(state, { qos, groupQos: undefined, table }, groupQos, capabilities)
+  // What is known of reservations stays: nobody has asked for another one.
+  return "_tag" in quality ? quality : requalify(state, { ...quality, groupLost, groupNews, lost, news })
 }
 
 /** What the provider has answered: what it reserves for what it was asked. */
