@@ -1,33 +1,8 @@
 import { assert, it } from "@effect/vitest"
-import { Schema } from "effect"
-import * as childProcess from "node:child_process"
-import * as path from "node:path"
-import { promisify } from "node:util"
-
-const Row = Schema.Struct({
-  name: Schema.String,
-  ours: Schema.Finite,
-  peer: Schema.Finite,
-  peerName: Schema.Literals(["TestClock", "1000 pending"]),
-  ratio: Schema.Finite,
-  spread: Schema.Finite,
-  unit: Schema.String
-})
-
-const decode = Schema.decodeUnknownSync(Schema.fromJsonString(Row), { onExcessProperty: "error" })
+import { smallRows } from "./utils/rows.ts"
 
 it("runs what is simulated, and tells each row as a line of JSON", { timeout: 120_000 }, async () => {
-  const main = path.join(import.meta.dirname, "../simulate.ts")
-  const only = ["sim sleep hash", "sim heap"]
-  const { stdout } = await promisify(childProcess.execFile)(process.execPath, [
-    main,
-    "--small",
-    "--rounds",
-    "1",
-    "--json",
-    ...only.flatMap((name) => ["--only", name])
-  ])
-  const found = stdout.trimEnd().split("\n").map((line) => decode(line))
+  const found = await smallRows("simulate.ts", ["TestClock", "1000 pending"], ["sim sleep hash", "sim heap"])
   assert.deepStrictEqual(found.map(({ name, peerName, unit }) => [name, peerName, unit]), [
     ["sim sleep hash", "TestClock", "fiber/s"],
     ["sim heap", "1000 pending", "ns/event"]
