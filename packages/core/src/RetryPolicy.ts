@@ -63,6 +63,7 @@ import * as Tracer from "effect/Tracer"
 import type * as Types from "effect/Types"
 import * as RetryBudget from "./internal/retryBudget.ts"
 import * as Steps from "./internal/retrySteps.ts"
+import { within } from "./internal/within.ts"
 import * as SocketAddress from "./SocketAddress.ts"
 import * as Winsock from "./Winsock.ts"
 import * as WsaError from "./WsaError.ts"
@@ -955,7 +956,7 @@ class Series {
     timeout: Duration.Duration | undefined
   ): Effect.Effect<unknown, unknown, any> {
     const attempt = Effect.provideService(this.self, CurrentAttempt, { number, startedAt, previous })
-    return Effect.matchCauseEffect(timeout === undefined ? attempt : within(attempt, timeout, this.destination), {
+    return Effect.matchCauseEffect(timeout === undefined ? attempt : within(attempt, timeout, () => timedOut(timeout, this.destination)), {
       onSuccess: (value) => {
         this.note((account, now) => account.succeeded(now))
         return Effect.succeed(value)
@@ -1024,26 +1025,14 @@ class Series {
 
 const monotonicMillis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe() / 1000n) / 1000
 
-const within = (
-  self: Effect.Effect<unknown, unknown, any>,
-  duration: Duration.Duration,
-  destination: Destination
-): Effect.Effect<unknown, unknown, any> =>
-  Effect.raceFirst(
-    self,
-    // whoever ends in the same turn comes first: what a stack has said is worth more than that it was late
-    Effect.sleep(duration).pipe(
-      Effect.andThen(Effect.yieldNow),
-      Effect.andThen(Effect.suspend(() =>
-        Effect.fail(WsaError.make("WSAETIMEDOUT", {
-          call: "WSAConnect",
-          stage: "connect",
-          remote: typeof destination === "string" ? undefined : destination,
-          detail: `its retry policy gives an attempt ${Duration.format(duration)}`
-        }))
-      ))
-    )
-  )
+const timedOut = (timeout: Duration.Duration, destination: Destination) =>
+  WsaError.make("WSAETIMEDOUT", {
+    call: "WSAConnect",
+    stage: "connect",
+    by: "attempt",
+    remote: typeof destination === "string" ? undefined : destination,
+    detail: `its retry policy gives an attempt ${Duration.format(timeout)}`
+  })
 
 /**
  * The codes after which the same socket may be connected again (R26).

@@ -16,6 +16,7 @@
  * | `detail` | what was wrong, where, and what would be right |
  * | `path` | the field of the input that was wrong, such as `["sending", "tokenRate"]` |
  * | `attempts` | all attempts of a race that failed, of which this is the most telling failure |
+ * | `by` | of WSAETIMEDOUT: `"attempt"` or `"deadline"`, where a time-out of ours ended it, and not the stack |
  * | `cause` | an error that lies beneath |
  * | `retryClass` | how to take it, see `RetryClass` |
  * | `message` | all of it in one line |
@@ -692,6 +693,8 @@ const stages = [
   "open",
   "bind",
   "connect",
+  "proxy",
+  "tls",
   "listen",
   "accept",
   "send",
@@ -707,7 +710,8 @@ const stages = [
  * **Details**
  *
  * `"request"` means that the request was refused here, before a provider was asked. `"resolve"` is the lookup of a name.
- * The others name what the provider was asked to do; a call can go through several: a connect binds and connects.
+ * `"proxy"` and `"tls"` are the steps of a pipeline over a connection that stands already: what a proxy answers, and the
+ * handshake. The others name what the provider was asked to do; a call can go through several: a connect binds and connects.
  *
  * @category models
  * @since 0.1.0
@@ -833,6 +837,7 @@ const fields = {
   path: Schema.optionalKey(Schema.Array(Schema.Union([Schema.String, Schema.Int]))),
   head: Schema.optionalKey(Schema.Uint8Array),
   attempts: Schema.optionalKey(Schema.Array(Attempt)),
+  by: Schema.optionalKey(Schema.Literals(["attempt", "deadline"])),
   cause: Schema.optionalKey(Schema.Defect())
 }
 
@@ -869,6 +874,8 @@ export interface Details {
   readonly head?: Uint8Array | undefined
   /** Where several addresses were raced: all attempts, in the order in which they began. */
   readonly attempts?: ReadonlyArray<Attempt> | undefined
+  /** Of WSAETIMEDOUT, where it was not the stack that gave up: the time-out of one attempt, or the deadline of everything. */
+  readonly by?: "attempt" | "deadline" | undefined
   /** The error that lies beneath. */
   readonly cause?: unknown
 }
@@ -1495,7 +1502,7 @@ const build = (
   details: Omit<Details, "call"> & UnmappedDetails
 ): WsaError => {
   const value: Mutable<Partial<Shape>> = { _tag: tag }
-  const { attempts, cause, detail, head, local, native, path, remote, stage } = details
+  const { attempts, by, cause, detail, head, local, native, path, remote, stage } = details
   if (tag === "WsaUnmapped") {
     const code = raw ?? native?.code ?? (native?.errno === undefined ? "UNKNOWN" : String(native.errno))
     const number = details.number ?? (isCode(code) ? table[code].number : undefined)
@@ -1513,6 +1520,7 @@ const build = (
   if (path !== undefined) value.path = path
   if (head !== undefined) value.head = head
   if (attempts !== undefined) value.attempts = attempts
+  if (by !== undefined) value.by = by
   if (cause !== undefined) value.cause = cause
   return construct(tag === "WsaUnmapped" ? WsaUnmapped : classes[tag], value) as WsaError
 }

@@ -1,3 +1,5 @@
+export * as Connection from "./Connection.ts"
+export * as Connector from "./Connector.ts"
 export * as ConnectData from "./ConnectData.ts"
 export * as HappyEyeballs from "./HappyEyeballs.ts"
 export * as NetworkEvent from "./NetworkEvent.ts"

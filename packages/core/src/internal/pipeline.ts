@@ -1,0 +1,40 @@
+/**
+ * What the steps of a pipeline tell those inside of them.
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { Endpoint } from "../Connector.ts"
+import type * as Winsock from "../Winsock.ts"
+
+/** `any`: what it fails with is in the type of the step that put it here. */
+export type Prepare = (s: Winsock.Socket, endpoint: Endpoint) => Effect.Effect<unknown, any>
+
+/** What holds for every socket that is opened inside. */
+export interface Settings {
+  /** Is done to each socket before it connects, in this order. */
+  readonly prepare: ReadonlyArray<Prepare>
+}
+
+export const Settings: Context.Reference<Settings> = Context.Reference("@effect-winsock/core/Connector/Settings", {
+  defaultValue: (): Settings => ({ prepare: [] })
+})
+
+/** Changes what holds inside. */
+export const withSettings = <A, E, R>(
+  self: Effect.Effect<A, E, R>,
+  f: (settings: Settings) => Settings
+): Effect.Effect<A, E, R> => Effect.updateService(self, Settings, f)
+
+/** Nothing that a failed or interrupted step has opened is left in the scope of the caller. */
+export const isolated = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.scope, (outer) => {
+      const scope = Scope.forkUnsafe(outer)
+      return Effect.onExit(
+        restore(Scope.provide(self, scope)),
+        (exit) => Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void
+      )
+    })
+  ) as Effect.Effect<A, E, R | Scope.Scope>
