@@ -7,9 +7,32 @@
  *
  * Every step keeps one promise: a connect that fails, or is interrupted, leaves nothing open.
  *
+ * **Example** (A pipeline, and what it fails with)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, RetryPolicy } from "@effect-winsock/core"
+ * import { Sim, SimNetwork } from "@effect-winsock/testing"
+ * import { Duration, Effect, Schedule } from "effect"
+ *
+ * const connector = Connector.winsock.pipe(
+ *   Connector.attemptTimeout("2 seconds"),
+ *   Connector.retry(RetryPolicy.byCode({ WSAECONNREFUSED: Schedule.spaced("1 second") })),
+ *   Connector.timeout("4500 millis")
+ * )
+ * const program = connector.connect("127.0.0.1:80").pipe(
+ *   Effect.scoped,
+ *   Effect.catchTag("WSAETIMEDOUT", (error) => Effect.succeed(error.by)),
+ *   Effect.provide(SimNetwork.layer())
+ * )
+ *
+ * const report = Sim.run(program)
+ * Sim.getOrThrow(report) // => "deadline"
+ * Duration.toMillis(report.elapsed) // => 4500
+ * ```
+ *
  * @since 0.1.0
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
@@ -17,7 +40,7 @@ import * as Host from "effect/net/Host"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import { hasProperty } from "effect/Predicate"
 import * as Result from "effect/Result"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Connection from "./Connection.ts"
 import * as HappyEyeballs from "./HappyEyeballs.ts"
 import * as Pipeline from "./internal/pipeline.ts"
@@ -32,6 +55,14 @@ import * as WsaError from "./WsaError.ts"
 
 /**
  * Runtime type identifier of connectors.
+ *
+ * **Example** (What marks one)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector } from "@effect-winsock/core"
+ *
+ * Connector.TypeId in Connector.winsock // => true
+ * ```
  *
  * @category type IDs
  * @since 0.1.0
@@ -74,7 +105,9 @@ export type Origin = Host.HostPort
  */
 export interface Endpoint {
   readonly _tag: "Endpoint"
+  /** What to connect to. */
   readonly address: SocketAddress.SocketAddress
+  /** What was asked for. */
   readonly origin: Origin | undefined
 }
 
@@ -86,6 +119,7 @@ export interface Endpoint {
  */
 export interface Named {
   readonly _tag: "Named"
+  /** What is asked for. */
   readonly origin: Origin
 }
 
@@ -97,7 +131,9 @@ export interface Named {
  */
 export interface Candidates {
   readonly _tag: "Candidates"
+  /** What was asked for. */
   readonly origin: Origin | undefined
+  /** The addresses, all at once or as they come. What finding them fails with is told by the step that put them here. */
   readonly addresses: HappyEyeballs.Source<never, never, never>
 }
 
@@ -116,8 +152,11 @@ export type Target = Endpoint | Named
  * @since 0.1.0
  */
 export interface UrlLike {
+  /** The scheme and a colon. */
   readonly protocol: string
+  /** The name or the address; IPv6 in brackets. */
   readonly hostname: string
+  /** The port, empty where it is that of the scheme. */
   readonly port: string
 }
 
@@ -144,6 +183,18 @@ export type EndpointInput = Endpoint | SocketAddress.Input
 
 /**
  * Makes a target of an address. Its origin is the address itself, unless another is given.
+ *
+ * **Example** (An address that was found for a name)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, SocketAddress } from "@effect-winsock/core"
+ * import { Host } from "effect/net"
+ *
+ * const address = SocketAddress.fromInputUnsafe("192.0.2.1:443")
+ * const target = Connector.endpoint(address, Host.hostPortFromStringUnsafe("example.org:443"))
+ * target.origin?.host // => "example.org"
+ * Connector.endpoint(address).origin?.port // => 443
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -176,6 +227,19 @@ const Proto = {
  * Use to begin a pipeline with a way to connect of your own. It is to keep the promise of all: what it fails with, or is
  * interrupted at, leaves nothing in the scope.
  *
+ * **Example** (A connector that knows a shorter name)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const database = Connector.make((_: "database") => Connector.winsock.connect("127.0.0.1:5432"))
+ * const program = database.connect("database").pipe(Effect.flip, Effect.scoped, Effect.provide(Memory.layer()))
+ * const error = await Effect.runPromise(program)
+ * error._tag // => "WSAECONNREFUSED"
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -189,6 +253,15 @@ export const make = <Target, Out, E = never, R = never>(
 
 /**
  * Tells whether a value is a connector.
+ *
+ * **Example** (Recognising one)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector } from "@effect-winsock/core"
+ *
+ * Connector.isConnector(Connector.winsock) // => true
+ * Connector.isConnector("127.0.0.1:80") // => false
+ * ```
  *
  * @category guards
  * @since 0.1.0
@@ -249,6 +322,32 @@ const endpointOf = (input: EndpointInput): Result.Result<Endpoint, WsaError.WSAE
 /**
  * Connects one address with a socket of its own, by WSAConnect: with the QOS and the user data of the layers around.
  *
+ * **Details**
+ *
+ * It fails with what `socket` and `WSAConnect` can end with, for a blocking stream socket that is new: {@link ConnectError}. An
+ * address that does not decode is WSAEFAULT (E10). The connection is closed with the scope, as is its socket.
+ *
+ * **Example** (Connecting, and saying something)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:80")
+ *   yield* Winsock.listen(listener)
+ *
+ *   const connection = yield* Connector.winsock.connect("127.0.0.1:80")
+ *   yield* connection.write(new Uint8Array([1, 2, 3]))
+ *   const { socket } = yield* Winsock.accept(listener)
+ *   return (yield* Winsock.recv(socket)).length
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => 3
+ * ```
+ *
  * @category connectors
  * @since 0.1.0
  */
@@ -261,6 +360,26 @@ export const winsock: Connector<EndpointInput, Connection.Connection, ConnectErr
 
 /**
  * Connects to a target.
+ *
+ * **When to use**
+ *
+ * Use at the end of a pipe, where the target is known; `connector.connect(target)` is the same.
+ *
+ * **Example** (To an address)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Connector.winsock.pipe(
+ *   Connector.connect("127.0.0.1:9"),
+ *   Effect.catchTag("WSAECONNREFUSED", () => Effect.succeed("refused")),
+ *   Effect.scoped,
+ *   Effect.provide(Memory.layer())
+ * )
+ * await Effect.runPromise(program) // => "refused"
+ * ```
  *
  * @category combinators
  * @since 0.1.0
@@ -294,15 +413,16 @@ const mapConnect = <Target, Out, E, R, Out2, E2, R2>(
 const prepared = <Target, Out, E, R, E2, R2>(
   self: Connector<Target, Out, E, R>,
   f: (s: Winsock.Socket, endpoint: Endpoint) => Effect.Effect<unknown, E2, R2>
-): Connector<Target, Out, E | E2, R | R2> =>
+): Connector<Target, Out, E | E2, R | Exclude<R2, Scope.Scope>> =>
   mapConnect(self, (connect) =>
-    Effect.contextWith((context: Context.Context<R2>) =>
-      Pipeline.withSettings(connect, (settings) => ({
-        ...settings,
-        // what stands nearer to the socket is done first
-        prepare: [(s, endpoint) => Effect.provideContext(f(s, endpoint), context), ...settings.prepare]
-      }))
-    ))
+    Effect.contextWith((context: Context.Context<Exclude<R2, Scope.Scope>>) => {
+      // the scope of a hook is that of its attempt
+      const given = Context.omit(Scope.Scope)(context as Context.Context<any>)
+      const prepare: Pipeline.Prepare = (s, endpoint) =>
+        Effect.provideContext(f(s, endpoint) as Effect.Effect<unknown, E2, Scope.Scope>, given)
+      // what stands nearer to the socket is done first
+      return Pipeline.withSettings(connect, (settings) => ({ ...settings, prepare: [prepare, ...settings.prepare] }))
+    }))
 
 /**
  * Does something to each socket before it connects.
@@ -310,7 +430,31 @@ const prepared = <Target, Out, E, R, E2, R2>(
  * **Details**
  *
  * It is part of the attempt: what it fails with is the failure of that attempt alone. Several hooks are run in the order in
- * which they stand. The socket is that which is opened: where there is a proxy, the one that connects to the proxy.
+ * which they stand. The socket is that which is opened: where there is a proxy, the one that connects to the proxy. What the
+ * hook adds to its scope is of that attempt, and closed with the socket.
+ *
+ * **Example** (Refusing what is not wanted)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, SocketAddress } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Data, Effect } from "effect"
+ *
+ * class NotSecure extends Data.TaggedError("NotSecure")<{ readonly port: number | undefined }> {}
+ *
+ * const connector = Connector.winsock.pipe(
+ *   Connector.hook((_, { address }) => {
+ *     const port = SocketAddress.portOf(address)
+ *     return port === 443 ? Effect.void : Effect.fail(new NotSecure({ port }))
+ *   })
+ * )
+ * const program = connector.connect("127.0.0.1:80").pipe(
+ *   Effect.catchTag("NotSecure", ({ port }) => Effect.succeed(port)),
+ *   Effect.scoped,
+ *   Effect.provide(Memory.layer())
+ * )
+ * await Effect.runPromise(program) // => 80
+ * ```
  *
  * @category steps
  * @since 0.1.0
@@ -321,14 +465,16 @@ export const hook: {
    */
   <E2 = never, R2 = never>(
     f: (s: Winsock.Socket, endpoint: Endpoint) => Effect.Effect<unknown, E2, R2>
-  ): <Target, Out, E, R>(self: Connector<Target, Out, E, R>) => Connector<Target, Out, E | E2, R | R2>
+  ): <Target, Out, E, R>(
+    self: Connector<Target, Out, E, R>
+  ) => Connector<Target, Out, E | E2, R | Exclude<R2, Scope.Scope>>
   /**
    * Does something to each socket before it connects.
    */
   <Target, Out, E, R, E2 = never, R2 = never>(
     self: Connector<Target, Out, E, R>,
     f: (s: Winsock.Socket, endpoint: Endpoint) => Effect.Effect<unknown, E2, R2>
-  ): Connector<Target, Out, E | E2, R | R2>
+  ): Connector<Target, Out, E | E2, R | Exclude<R2, Scope.Scope>>
 } = dual(2, prepared)
 
 /**
@@ -338,8 +484,11 @@ export const hook: {
  * @since 0.1.0
  */
 export interface Local {
+  /** For IPv4; port 0 lets the stack choose one. */
   readonly IPv4?: SocketAddress.Input | undefined
+  /** For IPv6; port 0 lets the stack choose one. */
   readonly IPv6?: SocketAddress.Input | undefined
+  /** For Unix-domain sockets. */
   readonly Unix?: SocketAddress.Input | undefined
 }
 
@@ -353,6 +502,33 @@ export type BindError = Exclude<WsaError.BindError, { readonly _tag: Omitted }>
 
 /**
  * Binds each socket before it connects: to the address that is given for its family.
+ *
+ * **Details**
+ *
+ * It fails with what `bind` can end with; in a race that is the failure of one attempt, and the others go on.
+ *
+ * **Gotchas**
+ *
+ * A port that is given, and not 0, is taken by the first attempt that binds it: the others of a race meet WSAEADDRINUSE.
+ *
+ * **Example** (From a port that a firewall lets through)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, SocketAddress, Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const connector = Connector.winsock.pipe(Connector.bindTo({ IPv4: "127.0.0.1:4711" }))
+ * const program = Effect.gen(function*() {
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:80")
+ *   yield* Winsock.listen(listener)
+ *   const { local } = yield* connector.connect("127.0.0.1:80")
+ *   return SocketAddress.format(local)
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => "127.0.0.1:4711"
+ * ```
  *
  * @category steps
  * @since 0.1.0
@@ -376,14 +552,6 @@ export const bindTo: {
 )
 
 /**
- * An option with its value.
- *
- * @category models
- * @since 0.1.0
- */
-export type OptionValue = { readonly [A in "value"]: readonly [SocketOption.Settable<any>, any] }["value"]
-
-/**
  * What setting an option of a fresh socket can fail with.
  *
  * @category errors
@@ -391,15 +559,43 @@ export type OptionValue = { readonly [A in "value"]: readonly [SocketOption.Sett
  */
 export type OptionError = Exclude<WsaError.SetsockoptError, { readonly _tag: Omitted }>
 
-type Values<Options extends ReadonlyArray<SocketOption.Settable<any>>> = {
-  readonly [I in keyof Options]: readonly [
-    Options[I],
-    Options[I] extends SocketOption.Settable<infer A> ? A : never
-  ]
+/**
+ * Options with their values.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type OptionValues<Values extends ReadonlyArray<unknown>> = {
+  readonly [I in keyof Values]: readonly [option: SocketOption.Settable<Values[I]>, value: Values[I]]
 }
 
 /**
  * Sets options of each socket before it connects, in the order in which they stand.
+ *
+ * **Details**
+ *
+ * It fails with what `setsockopt` can end with; in a race that is the failure of one attempt.
+ *
+ * **Example** (No delay, and keep-alive)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, SocketOption, Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const connector = Connector.winsock.pipe(
+ *   Connector.options([[SocketOption.TCP_NODELAY, true], [SocketOption.SO_KEEPALIVE, true]])
+ * )
+ * const program = Effect.gen(function*() {
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:80")
+ *   yield* Winsock.listen(listener)
+ *   const { socket } = yield* connector.connect("127.0.0.1:80")
+ *   return yield* Winsock.getsockopt(socket, SocketOption.TCP_NODELAY)
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => true
+ * ```
  *
  * @category steps
  * @since 0.1.0
@@ -408,16 +604,29 @@ export const options: {
   /**
    * Sets options of each socket before it connects, in the order in which they stand.
    */
-  <const Options extends ReadonlyArray<SocketOption.Settable<any>>>(
-    ...values: Values<Options>
+  <Values extends ReadonlyArray<unknown>>(
+    values: readonly [...OptionValues<Values>]
   ): <Target, Out, E, R>(self: Connector<Target, Out, E, R>) => Connector<Target, Out, E | OptionError, R>
-} = (...values: ReadonlyArray<OptionValue>) => <Target, Out, E, R>(self: Connector<Target, Out, E, R>) =>
-  prepared(self, (s) =>
-    Effect.forEach(
-      values,
-      ([option, value]) => Effect.mapError(Winsock.setsockopt(s, option, value), unexpected),
-      { discard: true }
-    ))
+  /**
+   * Sets options of each socket before it connects, in the order in which they stand.
+   */
+  <Target, Out, E, R, Values extends ReadonlyArray<unknown>>(
+    self: Connector<Target, Out, E, R>,
+    values: readonly [...OptionValues<Values>]
+  ): Connector<Target, Out, E | OptionError, R>
+} = dual(
+  2,
+  <Target, Out, E, R>(
+    self: Connector<Target, Out, E, R>,
+    values: ReadonlyArray<readonly [SocketOption.Settable<unknown>, unknown]>
+  ): Connector<Target, Out, E | OptionError, R> =>
+    prepared(self, (s) =>
+      Effect.forEach(
+        values,
+        ([option, value]) => Effect.mapError(Winsock.setsockopt(s, option, value), unexpected),
+        { discard: true }
+      ))
+)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Steps: what goes along
@@ -425,6 +634,30 @@ export const options: {
 
 /**
  * Asks for a quality of service, in place of what the layers around say. `null`: for none.
+ *
+ * **Details**
+ *
+ * `applied` of the connection tells what was done of it. A QOS that cannot be had is WSAEOPNOTSUPP (R16), which the type of
+ * {@link winsock} has. It holds for what stands before it: after a `via` it is of the target, and the proxy learns nothing of it.
+ *
+ * **Example** (Marked packets)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, Winsock } from "@effect-winsock/core"
+ * import { Sim, SimNetwork } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const connector = Connector.winsock.pipe(Connector.qos({ sending: { serviceType: "controlledLoad", tokenRate: 64_000 } }))
+ * const program = Effect.gen(function*() {
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:80")
+ *   yield* Winsock.listen(listener)
+ *   const { applied } = yield* connector.connect("127.0.0.1:80")
+ *   return applied.sending.marked
+ * }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
+ *
+ * Sim.getOrThrow(Sim.run(program)) // => 24
+ * ```
  *
  * @category steps
  * @since 0.1.0
@@ -446,6 +679,35 @@ export const qos: {
 
 /**
  * Sends data along with the request, in place of what the layers around say. `null`: none.
+ *
+ * **Details**
+ *
+ * Where the provider carries none it is WSAEPROTONOSUPPORT (E17), which the type of {@link winsock} has. It holds for what
+ * stands before it: after a `via` it is for the target, and goes inside the tunnel.
+ *
+ * **Example** (Data that the listener looks at before it accepts)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const connector = Connector.winsock.pipe(Connector.callerData(new Uint8Array([7])))
+ * const program = Effect.gen(function*() {
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:80")
+ *   yield* Winsock.listen(listener)
+ *   yield* Effect.forkScoped(connector.connect("127.0.0.1:80"))
+ *   let seen: number | undefined
+ *   yield* Winsock.WSAAccept(listener, ({ callerData }) => {
+ *     seen = callerData[0]
+ *     return Effect.succeed(Winsock.CF_ACCEPT)
+ *   })
+ *   return seen
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer({ callerDataMax: 16 })))
+ *
+ * await Effect.runPromise(program) // => 7
+ * ```
  *
  * @category steps
  * @since 0.1.0
@@ -490,6 +752,35 @@ const timed = <Target, Out, E, R>(
 /**
  * Gives an attempt a time, after which it fails with WSAETIMEDOUT, `by: "attempt"`.
  *
+ * **When to use**
+ *
+ * Use before {@link happyEyeballs} or {@link retry}, so that one address or one try cannot use up all the time there is.
+ *
+ * **Details**
+ *
+ * An attempt that ends in the same turn as its time is not late: what the stack has said is worth more. Where the stack itself
+ * gives up there is no `by`.
+ *
+ * **Example** (A peer that does not answer)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector } from "@effect-winsock/core"
+ * import { Sim, SimNetwork } from "@effect-winsock/testing"
+ * import { Duration, Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const net = yield* SimNetwork.SimNetwork
+ *   net.blackhole("127.0.0.1:80")
+ *   const connector = Connector.winsock.pipe(Connector.attemptTimeout("2 seconds"))
+ *   const error = yield* Effect.flip(connector.connect("127.0.0.1:80"))
+ *   return error._tag === "WSAETIMEDOUT" && error.by
+ * }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
+ *
+ * const report = Sim.run(program)
+ * Sim.getOrThrow(report) // => "attempt"
+ * Duration.toMillis(report.elapsed) // => 2000
+ * ```
+ *
  * @category steps
  * @since 0.1.0
  */
@@ -515,6 +806,29 @@ export const attemptTimeout: {
 
 /**
  * Gives everything that stands before it a time, after which it fails with WSAETIMEDOUT, `by: "deadline"`.
+ *
+ * **When to use**
+ *
+ * Use as the last step: names, races, retries and their waits are all within this time.
+ *
+ * **Details**
+ *
+ * A failure or a success that comes in the same turn wins. What was under way is interrupted and leaves nothing.
+ *
+ * **Example** (Retries within a time)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, RetryPolicy } from "@effect-winsock/core"
+ * import { Sim, SimNetwork } from "@effect-winsock/testing"
+ * import { Effect, Schedule } from "effect"
+ *
+ * const connector = Connector.winsock.pipe(
+ *   Connector.retry(RetryPolicy.byCode({ WSAECONNREFUSED: Schedule.spaced("1 second") })),
+ *   Connector.timeout("10 seconds")
+ * )
+ * const program = connector.connect("127.0.0.1:80").pipe(Effect.flip, Effect.scoped, Effect.provide(SimNetwork.layer()))
+ * Sim.getOrThrow(Sim.run(program)).detail // => "connecting, with all that belongs to it, took longer than 10s"
+ * ```
  *
  * @category steps
  * @since 0.1.0
@@ -546,26 +860,100 @@ export const timeout: {
 /**
  * Races the attempts to connect to the addresses of a target (RFC 8305).
  *
+ * **Details**
+ *
+ * What stands before it is one attempt: a race is won when all of it is done, TLS and proxies too. It fails with the most
+ * telling failure of all attempts, which carries them as `attempts` (`HappyEyeballs.primary` has the rule), and with WSANO_DATA
+ * where there was no address. `HappyEyeballs` has the order, the delays and what becomes of the losers.
+ *
+ * **Example** (The first address does not answer)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, SocketAddress, Winsock } from "@effect-winsock/core"
+ * import { Sim, SimNetwork } from "@effect-winsock/testing"
+ * import { Duration, Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const net = yield* SimNetwork.SimNetwork
+ *   net.blackhole("127.0.0.1:81")
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:80")
+ *   yield* Winsock.listen(listener)
+ *
+ *   const connector = Connector.winsock.pipe(Connector.happyEyeballs())
+ *   const addresses = ["127.0.0.1:81", "127.0.0.1:80"].map(SocketAddress.fromInputUnsafe)
+ *   const { remote } = yield* connector.connect({ _tag: "Candidates", origin: undefined, addresses })
+ *   return SocketAddress.portOf(remote)
+ * }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
+ *
+ * const report = Sim.run(program)
+ * Sim.getOrThrow(report) // => 80
+ * Duration.toMillis(report.elapsed) // => 250
+ * ```
+ *
  * @category steps
  * @since 0.1.0
  */
-export const happyEyeballs = (options?: HappyEyeballs.Options) =>
-<Out, E extends HappyEyeballs.Failure, R>(
-  self: Connector<Endpoint, Out, E, R>
-): Connector<Candidates, Out, E | WsaError.WSANO_DATA, R> =>
-  make(({ addresses, origin }) =>
-    HappyEyeballs.race(addresses, (address) => self.connect(endpoint(address, origin)), options)
-  )
+export const happyEyeballs: {
+  /**
+   * Races the attempts to connect to the addresses of a target (RFC 8305).
+   */
+  (options?: HappyEyeballs.Options): <Out, E extends HappyEyeballs.Failure, R>(
+    self: Connector<Endpoint, Out, E, R>
+  ) => Connector<Candidates, Out, E | WsaError.WSANO_DATA, R>
+  /**
+   * Races the attempts to connect to the addresses of a target (RFC 8305).
+   */
+  <Out, E extends HappyEyeballs.Failure, R>(
+    self: Connector<Endpoint, Out, E, R>,
+    options?: HappyEyeballs.Options
+  ): Connector<Candidates, Out, E | WsaError.WSANO_DATA, R>
+} = dual(
+  (args) => isConnector(args[0]),
+  <Out, E extends HappyEyeballs.Failure, R>(
+    self: Connector<Endpoint, Out, E, R>,
+    options?: HappyEyeballs.Options
+  ): Connector<Candidates, Out, E | WsaError.WSANO_DATA, R> =>
+    make(({ addresses, origin }) =>
+      HappyEyeballs.race(addresses, (address) => self.connect(endpoint(address, origin)), options)
+    )
+)
 
+/** Whose budget and whose breaker: that of the address, where it is one already, else that of what was asked for. */
 const destinationOf = (target: unknown): RetryPolicy.Destination => {
+  if (isEndpoint(target)) return target.address
   const origin = hasProperty(target, "origin") ? target.origin : undefined
   if (Host.isHostPort(origin)) return Host.formatHostPort(origin)
-  if (isEndpoint(target)) return target.address
   return typeof target === "string" ? target : ""
 }
 
 /**
  * Tries again after a failure, as the policy says.
+ *
+ * **Details**
+ *
+ * A policy with an entry for a code that what stands before it cannot end with does not compile. The destination, for budgets
+ * (`RetryPolicy.layerBudget`), is the address, where it stands before {@link happyEyeballs}, and else what was asked for.
+ *
+ * **Example** (Until somebody listens)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, RetryPolicy, Winsock } from "@effect-winsock/core"
+ * import { Sim, SimNetwork } from "@effect-winsock/testing"
+ * import { Duration, Effect, Schedule } from "effect"
+ *
+ * const connector = Connector.winsock.pipe(
+ *   Connector.retry(RetryPolicy.byCode({ WSAECONNREFUSED: Schedule.exponential("100 millis") }))
+ * )
+ * const program = Effect.gen(function*() {
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:80")
+ *   yield* Effect.forkScoped(Effect.delay(Winsock.listen(listener), "500 millis"))
+ *   yield* connector.connect("127.0.0.1:80")
+ * }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
+ *
+ * Duration.toMillis(Sim.run(program).elapsed) // => 700
+ * ```
  *
  * @category steps
  * @since 0.1.0
@@ -593,7 +981,29 @@ export const retry: {
 )
 
 /**
- * Makes no attempt while the breaker of the target is open.
+ * Makes no attempt while the breaker of the target is open: fails with `RetryPolicy.BreakerOpen`.
+ *
+ * **Details**
+ *
+ * Before {@link happyEyeballs} each address has its own breaker; after it there is one for what was asked for. Only transient codes count against it; `RetryPolicy.layerBreaker` says how many.
+ *
+ * **Example** (Not knocking at a closed door)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, RetryPolicy } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * const connector = Connector.circuitBreaker(Connector.winsock)
+ * const program = Effect.gen(function*() {
+ *   yield* Effect.flip(connector.connect("127.0.0.1:80"))
+ *   return (yield* Effect.flip(connector.connect("127.0.0.1:80")))._tag
+ * }).pipe(
+ *   Effect.scoped,
+ *   Effect.provide(Layer.merge(Memory.layer(), RetryPolicy.layerBreaker({ failures: 1 })))
+ * )
+ * await Effect.runPromise(program) // => "BreakerOpen"
+ * ```
  *
  * @category steps
  * @since 0.1.0

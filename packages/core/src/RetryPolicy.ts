@@ -956,25 +956,28 @@ class Series {
     timeout: Duration.Duration | undefined
   ): Effect.Effect<unknown, unknown, any> {
     const attempt = Effect.provideService(this.self, CurrentAttempt, { number, startedAt, previous })
-    return Effect.matchCauseEffect(timeout === undefined ? attempt : within(attempt, timeout, () => timedOut(timeout, this.destination)), {
-      onSuccess: (value) => {
-        this.note((account, now) => account.succeeded(now))
-        return Effect.succeed(value)
-      },
-      onFailure: (cause) => {
-        const error = Cause.hasDies(cause) ? Option.none() : Cause.findErrorOption(cause)
-        const tag = Option.isSome(error) ? tagOf(error.value) : undefined
-        return Option.isNone(error) || tag === undefined
-          ? Effect.failCause(cause)
-          : this.failed(cause, {
-            ...failureOf(error.value, tag),
-            attempt: number,
-            now: this.clock.currentTimeMillisUnsafe(),
-            startedAt,
-            began: this.began
-          })
+    return Effect.matchCauseEffect(
+      timeout === undefined ? attempt : within(attempt, timeout, () => timedOut(timeout, this.destination)),
+      {
+        onSuccess: (value) => {
+          this.note((account, now) => account.succeeded(now))
+          return Effect.succeed(value)
+        },
+        onFailure: (cause) => {
+          const error = Cause.hasDies(cause) ? Option.none() : Cause.findErrorOption(cause)
+          const tag = Option.isSome(error) ? tagOf(error.value) : undefined
+          return Option.isNone(error) || tag === undefined
+            ? Effect.failCause(cause)
+            : this.failed(cause, {
+              ...failureOf(error.value, tag),
+              attempt: number,
+              now: this.clock.currentTimeMillisUnsafe(),
+              startedAt,
+              began: this.began
+            })
+        }
       }
-    })
+    )
   }
 
   private failed(cause: Cause.Cause<unknown>, failure: Steps.Failure): Effect.Effect<unknown, unknown, any> {

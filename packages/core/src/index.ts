@@ -1,6 +1,6 @@
+export * as ConnectData from "./ConnectData.ts"
 export * as Connection from "./Connection.ts"
 export * as Connector from "./Connector.ts"
-export * as ConnectData from "./ConnectData.ts"
 export * as HappyEyeballs from "./HappyEyeballs.ts"
 export * as NetworkEvent from "./NetworkEvent.ts"
 export * as ProtocolInfo from "./ProtocolInfo.ts"

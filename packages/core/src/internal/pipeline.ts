@@ -9,7 +9,7 @@ import type { Endpoint } from "../Connector.ts"
 import type * as Winsock from "../Winsock.ts"
 
 /** `any`: what it fails with is in the type of the step that put it here. */
-export type Prepare = (s: Winsock.Socket, endpoint: Endpoint) => Effect.Effect<unknown, any>
+export type Prepare = (s: Winsock.Socket, endpoint: Endpoint) => Effect.Effect<unknown, any, Scope.Scope>
 
 /** What holds for every socket that is opened inside. */
 export interface Settings {
