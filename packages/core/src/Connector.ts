@@ -37,6 +37,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Host from "effect/net/Host"
+import * as NetAddress from "effect/net/NetAddress"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import { hasProperty } from "effect/Predicate"
 import * as Result from "effect/Result"
@@ -49,6 +50,7 @@ import * as Qos from "./Qos.ts"
 import * as RetryPolicy from "./RetryPolicy.ts"
 import * as SocketAddress from "./SocketAddress.ts"
 import type * as SocketOption from "./SocketOption.ts"
+import * as Tls from "./Tls.ts"
 import * as UserData from "./UserData.ts"
 import * as Winsock from "./Winsock.ts"
 import * as WsaError from "./WsaError.ts"
@@ -726,6 +728,60 @@ export const callerData: {
   <Target, Out, E, R>(self: Connector<Target, Out, E, R>, data: Uint8Array | null): Connector<Target, Out, E, R> =>
     mapConnect(self, Effect.provideService(UserData.CallerData, data ?? undefined))
 )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Steps: TLS
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The host that was asked for: the name of a name, the address of an address. A path has none. */
+const hostOf = (target: unknown): string | undefined => {
+  const origin = hasProperty(target, "origin") ? target.origin : undefined
+  if (Host.isHostPort(origin)) return Host.formatHost(origin.host)
+  const address = SocketAddress.fromInput(isEndpoint(target) ? target.address : target as SocketAddress.Input)
+  return Result.isFailure(address) || address.success._tag === "UnixPathAddress"
+    ? undefined
+    : NetAddress.formatIp(address.success.address)
+}
+
+/**
+ * Does a TLS handshake over the connection: as a part of the attempt, so that a race is won when the handshake is done.
+ *
+ * **Details**
+ *
+ * The certificate has to be of the host that was asked for, unless `serverName` names another: the name of a target that was
+ * resolved, the address of one that was not. A target that has neither, such as a path, needs a `serverName`. A handshake
+ * that fails closes the connection and everything below it.
+ *
+ * **Example** (A race goes on where a certificate has expired)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector } from "@effect-winsock/core"
+ *
+ * const connector = Connector.winsock.pipe(
+ *   Connector.tls({ alpn: ["h2", "http/1.1"] }),
+ *   Connector.attemptTimeout("2 seconds"),
+ *   Connector.happyEyeballs()
+ * )
+ * Connector.isConnector(connector) // => true
+ * ```
+ *
+ * @category steps
+ * @since 0.1.0
+ */
+export const tls = (options: Tls.ConnectOptions = {}) =>
+<Target, E0, E, R>(
+  self: Connector<Target, Connection.Connection<E0>, E, R>
+): Connector<Target, Tls.TlsConnection<E0>, E | E0 | Tls.HandshakeError, R | Tls.Tls> =>
+  mapConnect(self, (connect, target) => {
+    const serverName = options.serverName ?? hostOf(target)
+    return Pipeline.isolated(
+      Effect.flatMap(
+        connect,
+        (connection) =>
+          Tls.Tls.use((tls) => tls.connect(connection, serverName === undefined ? options : { ...options, serverName }))
+      )
+    )
+  })
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Steps: time
