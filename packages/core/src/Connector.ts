@@ -36,6 +36,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
+import * as AddressResolver from "effect/net/AddressResolver"
 import * as Host from "effect/net/Host"
 import * as NetAddress from "effect/net/NetAddress"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
@@ -45,6 +46,8 @@ import * as Scope from "effect/Scope"
 import * as Connection from "./Connection.ts"
 import * as HappyEyeballs from "./HappyEyeballs.ts"
 import * as Pipeline from "./internal/pipeline.ts"
+import * as Resolving from "./internal/resolving.ts"
+import * as Targets from "./internal/target.ts"
 import { within } from "./internal/within.ts"
 import * as Qos from "./Qos.ts"
 import * as RetryPolicy from "./RetryPolicy.ts"
@@ -201,12 +204,49 @@ export type EndpointInput = Endpoint | SocketAddress.Input
  * @category constructors
  * @since 0.1.0
  */
-export const endpoint = (address: SocketAddress.SocketAddress, origin?: Origin): Endpoint => ({
-  _tag: "Endpoint",
-  address,
-  origin: origin ??
-    (address._tag === "UnixPathAddress" ? undefined : Host.hostPortUnsafe(address.address, address.port))
-})
+export const endpoint: (address: SocketAddress.SocketAddress, origin?: Origin) => Endpoint = Targets.endpoint
+
+/**
+ * Reads a target, or says what is wrong with it.
+ *
+ * **When to use**
+ *
+ * Use to check what a configuration says before anything is connected. {@link resolve} reads what it is given by itself.
+ *
+ * **Details**
+ *
+ * Never throws. What cannot be read is WSAEINVAL of the stage `"request"`, whose `detail` tells what is wrong and what would
+ * be right. An address gives an `Endpoint`; a name gives a `Named`, as does an IPv6 address whose zone is the name of an
+ * interface. The origin is what was asked for: names in lower case, as `effect/net/Host` writes them.
+ *
+ * **Gotchas**
+ *
+ * Port 0 is read as it is: connecting to it is WSAEADDRNOTAVAIL.
+ *
+ * **Example** (Reading what people write)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector } from "@effect-winsock/core"
+ * import { Result } from "effect"
+ *
+ * const read = (input: Connector.TargetInput) =>
+ *   Result.match(Connector.target(input), {
+ *     onFailure: ({ detail }) => detail,
+ *     onSuccess: (target) => `${target._tag} ${target.origin}`
+ *   })
+ *
+ * read("Example.org:443") // => "Named example.org:443"
+ * read(new URL("https://example.org/index.html")) // => "Named example.org:443"
+ * read("http://[::1]/") // => "Endpoint [::1]:80"
+ * read({ host: "192.0.2.1", port: 80 }) // => "Endpoint 192.0.2.1:80"
+ * read("unix:/run/app.sock") // => "Endpoint undefined"
+ * read("example.org")?.startsWith("\"example.org\" is no target: expected host:port; write example.org:443") // => true
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const target = (input: TargetInput): Result.Result<Target, WsaError.WSAEINVAL> => Targets.read(input)
 
 const isEndpoint = (u: unknown): u is Endpoint => hasProperty(u, "_tag") && u._tag === "Endpoint"
 
@@ -1068,3 +1108,105 @@ export const circuitBreaker = <Target, Out, E, R>(
   self: Connector<Target, Out, E, R>
 ): Connector<Target, Out, E | RetryPolicy.BreakerOpen, R | RetryPolicy.Breaker> =>
   mapConnect(self, (connect, target) => RetryPolicy.breaker(connect, destinationOf(target)))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Steps: names
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * How names are looked up.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ResolveOptions {
+  /** Only addresses of this family are asked for. Default: both, at once. */
+  readonly family?: "IPv4" | "IPv6" | undefined
+}
+
+/**
+ * What reading a target and looking its name up can fail with.
+ *
+ * **Details**
+ *
+ * | what happened | code |
+ * | --- | --- |
+ * | the target cannot be read, or the resolver takes the name for no name | WSAEINVAL, of the stages `"request"` and `"resolve"` |
+ * | there is no such name | WSAHOST_NOT_FOUND |
+ * | there is one, without an address that can be used | WSANO_DATA |
+ * | no answer in time, or a passing failure (SERVFAIL) | WSATRY_AGAIN |
+ * | the server refuses, answers what cannot be read, or cannot do it | WSANO_RECOVERY |
+ * | the zone of an IPv6 address is no interface of this machine | WSAEADDRNOTAVAIL |
+ * | the resolver says something else | `WsaUnmapped`, with its code |
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type ResolveError = Resolving.LookupError
+
+/**
+ * Looks the name of a target up, and hands the addresses over as they come.
+ *
+ * **Details**
+ *
+ * - Both families are asked for at once, so that the race that stands before this step begins with what comes first.
+ * - A target that is an address is handed over as it is: nothing is looked up, and no resolver is asked.
+ * - It is no failure that one family has no address, or that looking it up fails, as long as the other one has some. Where
+ *   none has, it fails with the more hopeful of the two failures: {@link ResolveError}.
+ * - Every connect asks anew. What is remembered of answers is the resolver's affair.
+ *
+ * **Gotchas**
+ *
+ * Not every resolver tells a name that does not exist from one without addresses: `getaddrinfo` under Node does not, and
+ * both are WSAHOST_NOT_FOUND.
+ *
+ * **Example** (A name with two addresses)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, SocketAddress } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect, Layer } from "effect"
+ * import { AddressResolver, Dns } from "effect/net"
+ *
+ * const connector = Connector.winsock.pipe(Connector.happyEyeballs(), Connector.resolve())
+ * const names = Dns.layerStatic({ hosts: { "db.internal": ["::1", "127.0.0.1"] } })
+ * const program = connector.connect("db.internal:5432").pipe(
+ *   Effect.catchTag("WSAECONNREFUSED", (error) => Effect.succeed(error.attempts)),
+ *   Effect.scoped,
+ *   Effect.provide([AddressResolver.layer().pipe(Layer.provide(names)), Memory.layer()])
+ * )
+ *
+ * const attempts = await Effect.runPromise(program)
+ * Array.isArray(attempts) && attempts.map(({ address }) => SocketAddress.format(address)) // => ["[::1]:5432", "127.0.0.1:5432"]
+ * ```
+ *
+ * @category steps
+ * @since 0.1.0
+ */
+export const resolve = (options: ResolveOptions = {}) =>
+<Out, E, R>(
+  self: Connector<Candidates, Out, E, R>
+): Connector<TargetInput, Out, E | ResolveError, R | AddressResolver.AddressResolver | Winsock.Winsock> =>
+  make((input: TargetInput) => {
+    const read = target(input)
+    if (Result.isFailure(read)) return Effect.fail(read.failure)
+    const { origin } = read.success
+    return read.success._tag === "Endpoint"
+      ? self.connect({ _tag: "Candidates", origin, addresses: [read.success.address] })
+      : named(self, read.success.origin, options)
+  })
+
+const named = <Out, E, R>(
+  self: Connector<Candidates, Out, E, R>,
+  origin: Origin,
+  { family }: ResolveOptions
+): Effect.Effect<Out, E | ResolveError, R | AddressResolver.AddressResolver | Winsock.Winsock | Scope.Scope> =>
+  AddressResolver.AddressResolver.use((resolver) => {
+    const lookups = new Resolving.Lookups(resolver, origin, family)
+    const candidates: Candidates = { _tag: "Candidates", origin, addresses: lookups.answers }
+    // The race says only that there was no address: why there was none is known here.
+    return Effect.mapError(
+      self.connect(candidates),
+      (error) => hasProperty(error, "_tag") && error._tag === "WSANO_DATA" ? lookups.failure ?? error : error
+    )
+  })

@@ -34,12 +34,15 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as AddressResolver from "effect/net/AddressResolver"
+import * as Dns from "effect/net/Dns"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { isV4, placeOf, withPort } from "./internal/addresses.ts"
 import type { Program } from "./internal/network/host.ts"
 import type { LinkSettings } from "./internal/network/link.ts"
+import { dnsOf } from "./internal/network/names.ts"
 import { Network as Model } from "./internal/network/network.ts"
 import { type Engine, Sim } from "./Sim.ts"
 
@@ -311,6 +314,11 @@ export interface Network {
     host: string,
     options?: { readonly version?: number | undefined }
   ) => Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError>
+  /** Winsock on a host, and the look-up of names: what a connector needs, as `NodeConnector.layer` has it live. */
+  readonly layerConnector: (
+    host: string,
+    options?: { readonly version?: number | undefined }
+  ) => Layer.Layer<Winsock.Winsock | Dns.Dns | AddressResolver.AddressResolver, WsaError.WSAStartupError>
   /** What moves the bytes of a host. */
   readonly provider: (host: string) => Provider.Provider
   /** The first address of a host in a family, IPv4 where none is named, with a port. */
@@ -594,8 +602,10 @@ const handsOn = (engine: Engine, model: Model): Network => {
     }
   }
   const layer: Network["layer"] = (name, options) => Winsock.layer(provider(name), { version: options?.version })
+  const names = Layer.provideMerge(AddressResolver.layer(), Layer.succeed(Dns.Dns, dnsOf(model)))
   return {
     layer,
+    layerConnector: (name, options) => Layer.merge(layer(name, options), names),
     provider,
     address: (name, port, family = "IPv4") => {
       const found = host(name).addresses.find((address) => isV4(placeOf(address).host) === (family === "IPv4"))
@@ -729,7 +739,52 @@ export const make = (options: Options = {}): Effect.Effect<Network, never, Sim> 
 export const layer = (
   options: Options & { readonly version?: number | undefined } = {}
 ): Layer.Layer<Winsock.Winsock | SimNetwork, WsaError.WSAStartupError, Sim> =>
+  onFirst(options, (net, first) => net.layer(first, { version: options.version }))
+
+const onFirst = <A>(
+  options: Options,
+  layer: (net: Network, first: string) => Layer.Layer<A, WsaError.WSAStartupError>
+): Layer.Layer<A | SimNetwork, WsaError.WSAStartupError, Sim> =>
   Layer.unwrap(Effect.map(make(options), (net) => {
     const [first = "host"] = Object.keys(options.hosts ?? {})
-    return Layer.merge(net.layer(first, { version: options.version }), Layer.succeed(SimNetwork, net))
+    return Layer.merge(layer(net, first), Layer.succeed(SimNetwork, net))
   }))
+
+/**
+ * Starts Winsock on the first host of a network of its own, with the look-up of names: what a connector needs.
+ *
+ * **When to use**
+ *
+ * Use in the place of `NodeConnector.layer` of the package for Node: the program stays the same.
+ *
+ * **Details**
+ *
+ * Names are those of the hosts, what `names` adds to them, and what `setName` said of them. `failName` makes asking fail.
+ *
+ * **Example** (Connecting by name)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector } from "@effect-winsock/core"
+ * import { Sim, SimNetwork } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const connector = Connector.winsock.pipe(Connector.happyEyeballs(), Connector.resolve())
+ * const program = connector.connect("server.example:80").pipe(
+ *   Effect.flip,
+ *   Effect.scoped,
+ *   Effect.provide(SimNetwork.layerConnector({ hosts: { client: {}, server: { names: ["server.example"] } } }))
+ * )
+ *
+ * Sim.getOrThrow(Sim.run(program))._tag // => "WSAECONNREFUSED"
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConnector = (
+  options: Options & { readonly version?: number | undefined } = {}
+): Layer.Layer<
+  Winsock.Winsock | Dns.Dns | AddressResolver.AddressResolver | SimNetwork,
+  WsaError.WSAStartupError,
+  Sim
+> => onFirst(options, (net, first) => net.layerConnector(first, { version: options.version }))
