@@ -350,7 +350,7 @@ const opened = (endpoint: Endpoint) =>
     const { prepare } = yield* Pipeline.Settings
     const s = yield* Winsock.socket({ family: SocketAddress.familyOf(endpoint.address), type: "stream" })
     for (const each of prepare) yield* each(s, endpoint)
-    return yield* Connection.fromConnected(yield* Winsock.WSAConnect(s, endpoint.address))
+    return Connection.fromConnected(yield* Winsock.WSAConnect(s, endpoint.address))
   })
 
 const endpointOf = (input: EndpointInput): Result.Result<Endpoint, WsaError.WSAEFAULT> => {

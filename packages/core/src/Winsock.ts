@@ -51,6 +51,7 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Events from "./internal/events.ts"
+import { withoutGivingWay } from "./internal/givingWay.ts"
 import * as Instance from "./internal/instance.ts"
 import * as InstanceState from "./internal/instanceState.ts"
 import * as Readiness from "./internal/readiness.ts"
@@ -618,19 +619,6 @@ const onSocket = <A, E>(
     if (!Internal.Socket.is(s)) return Internal.notASocket(call, s)
     return s.instance.busy(fiber) ? s.inProgress(call) : f(s)
   })
-
-// A fiber gives way after so many steps, and can be interrupted there. So that this is never between what a call has
-// taken and its answer, which would be lost, the fiber gives way before it calls.
-const stepsOfCall = 2
-
-const withoutGivingWay = <A, E>(
-  fiber: Fiber.Fiber<any, any>,
-  effect: Effect.Effect<A, E>,
-  steps: number = stepsOfCall
-): Effect.Effect<A, E> =>
-  fiber.currentOpCount + steps < fiber.cache.maxOpsBeforeYield
-    ? effect
-    : Effect.flatMap(Effect.yieldNow, () => effect)
 
 type Wait<A, E> = (
   socket: Internal.Socket,

@@ -17,7 +17,7 @@ import type { Socket, Target, Watching } from "./socket.ts"
  * Whoever is told by what a call has done goes on after that call: it may interrupt the fiber of the call, and what the
  * call has taken and not yet answered would be lost.
  */
-const afterCall = <A, E>(answer: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+export const afterCall = <A, E>(answer: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   Fiber.getCurrent() === undefined ? answer : Effect.flatMap(Effect.yieldNow, () => answer)
 
 // ---------------------------------------------------------------------------------------------------------------------

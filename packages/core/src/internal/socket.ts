@@ -189,6 +189,8 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
   private delivering = false
   /** Someone asked for events, or waits in select: whatever happens is looked at. */
   private watched = false
+  /** What the state was when the socket was closed. */
+  private last: SocketState.SocketState | undefined
   private target: Target | undefined
   private watching: Set<Watching> | undefined
   /** Calls off the time-out of the attempt that is pending. */
@@ -1352,6 +1354,7 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
     if (this.state.local !== undefined) {
       this.instance.state = InstanceState.release(this.instance.state, this, this.state.kind, this.state.local)
     }
+    this.last = this.state
     this.state = next
     this.forgetConnectTimeout()
     const interrupted: Array<readonly [WsaError.Call, Resume]> = []
@@ -1587,6 +1590,19 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
     return local === undefined
       ? this.refuse("getsockname", answer === "ask" ? "WSAEINVAL" : answer, "request")
       : Effect.succeed(local)
+  }
+
+  /** The own address of one that was connected, also when it is closed; all-zero where nobody has asked before. */
+  localOnceConnected(): SocketAddress.SocketAddress {
+    const { local } = this.last ?? this.state
+    // One that is bound to all addresses has got another with its peer.
+    if (local !== undefined && !SocketAddress.isUnspecified(local)) return local
+    return this.handle.local() ?? local ?? SocketAddress.unspecified(this.kind.family)
+  }
+
+  /** How the connection ended; `undefined` while it goes on. */
+  ending(): Provider.Failure | "peer" | "us" | undefined {
+    return SocketState.ending(this.last ?? this.state, this.last !== undefined)
   }
 
   getpeername(): Effect.Effect<SocketAddress.SocketAddress, any> {

@@ -183,6 +183,8 @@ export const noQos: QosState = {
 
 export const shutReceive = 1
 export const shutSend = 2
+/** The sending direction of a stream was shut before the peer ended its own. */
+export const shutFirst = 4
 
 export interface SocketState {
   readonly kind: Kind
@@ -979,9 +981,12 @@ const shutdown = (state: SocketState, how: unknown): Decision => {
   const next = (state.shut | bits) === state.shut ? state : { ...state, shut: state.shut | bits }
   if (state.kind.type === "datagram") return { _tag: "Done", next }
   if (state.phase._tag !== "Connected") return fail("WSAENOTCONN", "connect the socket first")
-  return (bits & shutSend) !== 0 && (state.shut & shutSend) === 0
-    ? { _tag: "Run", next, command: { _tag: "shutdownSend" } }
-    : { _tag: "Done", next }
+  if ((bits & shutSend) === 0 || (state.shut & shutSend) !== 0) return { _tag: "Done", next }
+  return {
+    _tag: "Run",
+    next: state.ended ? next : { ...next, shut: next.shut | shutFirst },
+    command: { _tag: "shutdownSend" }
+  }
 }
 
 /** SO_LINGER of a connection, in milliseconds; -1 where it is off. */
@@ -1218,6 +1223,16 @@ export const getsockname = (state: SocketState, facts: Facts): SocketAddress.Soc
     default:
       return "ask"
   }
+}
+
+/**
+ * How a connection ended: who ended it first, or how it broke; `undefined` while it goes on. `closed`: the state is that of
+ * the moment before the socket was closed.
+ */
+export const ending = (state: SocketState, closed: boolean): Failure | "peer" | "us" | undefined => {
+  if (state.phase._tag === "Broken") return state.phase.failure
+  if (!closed && !(state.ended && (state.shut & shutSend) !== 0)) return undefined
+  return state.ended && (state.shut & shutFirst) === 0 ? "peer" : "us"
 }
 
 /** A04: the peer, also of an attempt, after a shutdown, and of what broke. */
