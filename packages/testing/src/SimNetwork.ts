@@ -219,6 +219,21 @@ export interface HostOptions {
 }
 
 /**
+ * How names are looked up, by programs on hosts whose layer is that of `layerConnector`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DnsOptions {
+  /** How long an answer takes. Default nothing. */
+  readonly latency?: Duration.Input | undefined
+  /** How much longer it may take, by luck. Default none. */
+  readonly jitter?: Duration.Input | undefined
+  /** How long the resolver waits for an answer that does not come. Default 10 seconds. */
+  readonly timeout?: Duration.Input | undefined
+}
+
+/**
  * How a network is made.
  *
  * @category models
@@ -233,6 +248,8 @@ export interface Options {
   readonly links?: ReadonlyArray<LinkOptions & { readonly from: string; readonly to: string }> | undefined
   /** What lies between a host and itself. */
   readonly loopback?: LinkOptions | undefined
+  /** How names are looked up. */
+  readonly dns?: DnsOptions | undefined
   /** The operating system that the hosts have. Default `linux`. */
   readonly profile?: Profile | undefined
   /** The most caller data that a connect carries, in bytes. Default 0: none. */
@@ -335,8 +352,18 @@ export interface Network {
   readonly lookup: (name: string) => ReadonlyArray<SocketAddress.SocketAddress> | WsaError.Code
   /** Gives a name the addresses. */
   readonly setName: (name: string, addresses: ReadonlyArray<string>) => void
-  /** Asking for the name fails with the code. Answers what takes it back. */
-  readonly failName: (name: string, code: WsaError.Code) => () => void
+  /**
+   * The next look-ups of the name by programs find these, one after the other and each family by itself: addresses, or
+   * what asking fails with. After them the name stands for what it stood for.
+   */
+  readonly answerName: (name: string, answers: ReadonlyArray<ReadonlyArray<string> | WsaError.Code>) => void
+  /**
+   * Asking for the name, in one family or in both, fails with the code; with WSAETIMEDOUT after the time-out of the
+   * resolver. Answers what takes it back.
+   */
+  readonly failName: (name: string, code: WsaError.Code, family?: "IPv4" | "IPv6") => () => void
+  /** Asking for the name, in one family or in both, takes so long. Answers what takes it back. */
+  readonly slowName: (name: string, after: Duration.Input, family?: "IPv4" | "IPv6") => () => void
   /** Counts what exists, on one host or on all. */
   readonly counts: (host?: string) => Counts
   /** The network of a host fails: calls are WSAENETDOWN, and nothing comes or goes; or it works again (E02). */
@@ -529,6 +556,11 @@ const modelOf = (engine: Engine, options: Options): Model => {
     calleeDataMax: options.calleeDataMax ?? 0,
     conditional: options.conditional ?? false,
     exclusiveBind: options.exclusiveBind ?? true,
+    names: {
+      latency: micros(options.dns?.latency ?? 0),
+      jitter: micros(options.dns?.jitter ?? 0),
+      timeout: micros(options.dns?.timeout ?? "10 seconds")
+    },
     hosts: given.map(([name, host]) => ({
       name,
       addresses: (host.addresses ?? free()).map((ip) => hostAddressOf(name, ip)),
@@ -602,10 +634,11 @@ const handsOn = (engine: Engine, model: Model): Network => {
     }
   }
   const layer: Network["layer"] = (name, options) => Winsock.layer(provider(name), { version: options?.version })
-  const names = Layer.provideMerge(AddressResolver.layer(), Layer.succeed(Dns.Dns, dnsOf(model)))
+  const names = (name: string) =>
+    Layer.provideMerge(AddressResolver.layer(), Layer.succeed(Dns.Dns, dnsOf(engine, model.names, host(name))))
   return {
     layer,
-    layerConnector: (name, options) => Layer.merge(layer(name, options), names),
+    layerConnector: (name, options) => Layer.merge(layer(name, options), names(name)),
     provider,
     address: (name, port, family = "IPv4") => {
       const found = host(name).addresses.find((address) => isV4(placeOf(address).host) === (family === "IPv4"))
@@ -613,9 +646,12 @@ const handsOn = (engine: Engine, model: Model): Network => {
       return withPort(found, port)
     },
     run: (name, program) => runOn(model, name, () => layer(name), (line) => failures.push(line))(program),
-    lookup: (name) => model.lookup(name) ?? [],
-    setName: (name, addresses) => model.setName(name, addresses.map(addressOf)),
-    failName: (name, code) => model.failName(name, code),
+    lookup: (name) => model.names.find(name) ?? [],
+    setName: (name, addresses) => model.names.set(name, addresses.map(addressOf)),
+    answerName: (name, answers) =>
+      model.names.answer(name, answers.map((one) => typeof one === "string" ? one : one.map(addressOf))),
+    failName: (name, code, family) => model.failName(name, code, family),
+    slowName: (name, after, family) => model.slowName(name, micros(after), family),
     counts: (name) => model.counts(name === undefined ? undefined : host(name)),
     setNetwork: (name, network) => host(name).setNetwork(network),
     cut: (from, to) => model.cut(host(from), host(to), 1),

@@ -11,6 +11,7 @@ import { whyForeign } from "../sim/guard.ts"
 import type { Request } from "./handshake.ts"
 import { Host, type HostSettings, loopbackV4, loopbackV6, prefixOf } from "./host.ts"
 import { Link, type LinkSettings } from "./link.ts"
+import { Names, type NameSettings } from "./names.ts"
 import { Reservations } from "./reservations.ts"
 import type { End } from "./stream.ts"
 import { Words } from "./words.ts"
@@ -28,6 +29,7 @@ export interface Settings {
   readonly exclusiveBind: boolean
   /** Whether anything can be reserved. */
   readonly reserves: boolean
+  readonly names: NameSettings
 }
 
 /** What has been said of an address. */
@@ -42,6 +44,9 @@ export interface Meeting {
   /** It is over, and this became of it: a code, or `undefined` where the caller gave it up. */
   readonly ended?: ((how: "established" | Provider.Failure["code"] | undefined) => void) | undefined
 }
+
+const nameIn = (name: string, family: string | undefined): string =>
+  family === undefined ? `name ${name}` : `${family} of name ${name}`
 
 const keysOf = (place: Place): readonly [string, string] => [placeKey(place), `${place.host} 0`]
 
@@ -63,12 +68,11 @@ export class Network {
   private readonly links = new Map<string, Link>()
   private readonly owners = new Map<string, Host>()
   private readonly prefixes = new Set<string>()
-  private readonly names = new Map<string, ReadonlyArray<Address>>()
+  readonly names: Names
   private readonly shapes = new Words<Told>()
   private readonly answers = new Map<string, Array<WsaError.Code>>()
   private readonly meetings = new Words<(from: Address) => Meeting>()
   private readonly slow = new Words<number>()
-  private readonly unresolved = new Words<WsaError.Code>()
   private connectionNumber = 0
   private readonly table: Readonly<
     Record<Provider.Kind["type"], Readonly<Record<SocketAddress.Family, Provider.Capabilities>>>
@@ -116,6 +120,7 @@ export class Network {
         Unix: { ...datagram(65507, []), ...unix }
       }
     }
+    this.names = new Names(engine, settings.names)
     this.names.set("localhost", [loopbackV4, loopbackV6])
     for (const one of settings.hosts) this.add(one)
     for (const host of this.hosts.values()) {
@@ -126,16 +131,14 @@ export class Network {
   private add(settings: HostSettings): void {
     const host = new Host(this, settings)
     this.hosts.set(settings.name, host)
-    this.setName(settings.name, settings.addresses)
+    this.names.set(settings.name, settings.addresses)
     host.places.forEach((place) => {
       const other = this.owners.get(place)
       if (other !== undefined) throw new Error(`${place} is the address of ${other.name} and of ${host.name}`)
       this.owners.set(place, host)
       this.prefixes.add(prefixOf(place))
     })
-    for (const name of settings.names) {
-      this.setName(name, [...this.names.get(name.toLowerCase()) ?? [], ...settings.addresses])
-    }
+    for (const name of settings.names) this.names.add(name, settings.addresses)
   }
 
   /** Refuses whom no answer would reach, who would wait for ever. What was begun before may come to its end. */
@@ -276,18 +279,12 @@ export class Network {
     return this.fault(`slow accept, ${micros / 1000} ms`, placeKey(place), this.slow.say(placeKey(place), micros))
   }
 
-  /** `undefined` where the name is not known; a code where asking fails. */
-  lookup(name: string): ReadonlyArray<Address> | WsaError.Code | undefined {
-    const key = name.toLowerCase()
-    return this.unresolved.last(key) ?? this.names.get(key)
+  failName(name: string, code: WsaError.Code, family: "IPv4" | "IPv6" | undefined): () => void {
+    return this.fault(code, nameIn(name, family), this.names.fail(name, code, family))
   }
 
-  failName(name: string, code: WsaError.Code): () => void {
-    return this.fault(code, `name ${name}`, this.unresolved.say(name.toLowerCase(), code))
-  }
-
-  setName(name: string, addresses: ReadonlyArray<Address>): void {
-    this.names.set(name.toLowerCase(), addresses)
+  slowName(name: string, micros: number, family: "IPv4" | "IPv6" | undefined): () => void {
+    return this.fault(`slow name, ${micros / 1000} ms`, nameIn(name, family), this.names.delay(name, micros, family))
   }
 
   // -- what is done to connections and links ---------------------------------------------------------------------------

@@ -1,0 +1,221 @@
+import { Connector, SocketAddress, Winsock } from "@effect-winsock/core"
+import { Fault, Sim, SimNetwork } from "@effect-winsock/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Duration, Effect, type Scope } from "effect"
+import { AddressResolver, Dns, NetAddress } from "effect/net"
+
+type Services = Winsock.Winsock | AddressResolver.AddressResolver | Dns.Dns | Scope.Scope
+
+const run = <A, E>(
+  body: (net: SimNetwork.Network) => Effect.Effect<A, E, Services>,
+  options?: SimNetwork.DnsOptions,
+  seed = 0
+) =>
+  Sim.run(
+    Effect.gen(function*() {
+      const net = yield* SimNetwork.make({
+        hosts: { client: {}, server: { addresses: ["10.0.0.2", "fd00::2"], names: ["db.internal"] } },
+        dns: options
+      })
+      return yield* Effect.provide(Effect.scoped(body(net)), net.layerConnector("client"))
+    }),
+    { seed }
+  )
+
+const lookup = (name: string, family?: NetAddress.IpFamily) =>
+  Dns.Dns.use((dns) => dns.lookup(name, { family })).pipe(
+    Effect.map((addresses) => addresses.map(NetAddress.formatIp).join(" ")),
+    Effect.catch(({ reason }) => Effect.succeed(reason))
+  )
+
+describe("the names of a network", () => {
+  it("are those of its hosts, in any case, with a dot at the end or without", () => {
+    const report = run(() =>
+      Effect.forEach(["server", "DB.internal", "db.internal.", "localhost", "nobody"], (name) => lookup(name))
+    )
+    assert.deepStrictEqual(Sim.getOrThrow(report), [
+      "10.0.0.2 fd00::2",
+      "10.0.0.2 fd00::2",
+      "10.0.0.2 fd00::2",
+      "127.0.0.1 ::1",
+      "NotFound"
+    ])
+    assert.strictEqual(Duration.toMillis(report.elapsed), 0)
+  })
+
+  it("exist also where they have no address of the family", () => {
+    const report = run((net) =>
+      Effect.gen(function*() {
+        net.setName("four.internal", ["10.0.0.2"])
+        const causeOf = (name: string) =>
+          Dns.Dns.use((dns) => Effect.flip(dns.lookup(name, { family: "IPv6" }))).pipe(Effect.map(({ cause }) => cause))
+        return [yield* lookup("four.internal", "IPv4"), yield* causeOf("four.internal"), yield* causeOf("nobody")]
+      })
+    )
+    assert.deepStrictEqual(Sim.getOrThrow(report), ["10.0.0.2", { code: "ENODATA" }, { code: "ENOTFOUND" }])
+  })
+
+  it("are answered after a latency, with luck that is the seed's", () => {
+    const times = (seed: number) => {
+      const asked = Effect.forEach([1, 2, 3], () => lookup("db.internal"))
+      return Duration.toMicros(run(() => asked, { latency: "20 millis", jitter: "10 millis" }, seed).elapsed)
+    }
+    assert.strictEqual(times(1), times(1))
+    assert.notStrictEqual(times(1), times(2))
+    assert.isAtLeast(times(1), 60_000)
+    assert.isAtMost(times(1), 90_000)
+  })
+
+  it("that nobody answers fail after the time-out of the resolver", () => {
+    const asked = (options?: SimNetwork.DnsOptions) =>
+      run((net) =>
+        Effect.suspend(() => {
+          net.failName("db.internal", "WSAETIMEDOUT")
+          return lookup("db.internal")
+        }), options)
+    assert.strictEqual(Sim.getOrThrow(asked()), "Timeout")
+    assert.strictEqual(Duration.toSeconds(asked().elapsed), 10)
+    assert.strictEqual(Duration.toSeconds(asked({ timeout: "3 seconds" }).elapsed), 3)
+  })
+
+  it("fail for one family only, until it is taken back", () => {
+    const report = run((net) =>
+      Effect.gen(function*() {
+        const heal = net.failName("db.internal", "WSATRY_AGAIN", "IPv6")
+        const before = [yield* lookup("db.internal", "IPv6"), yield* lookup("db.internal", "IPv4")]
+        heal()
+        return [...before, yield* lookup("db.internal", "IPv6")]
+      })
+    )
+    assert.deepStrictEqual(Sim.getOrThrow(report), ["ServerFailure", "10.0.0.2", "fd00::2"])
+  })
+
+  it("fail as the faults of a script say", () => {
+    const report = run((net) =>
+      Fault.inject(net, Fault.dnsFailure("db.internal")).pipe(
+        Effect.andThen(lookup("db.internal")),
+        Effect.scoped
+      )
+    )
+    assert.strictEqual(Sim.getOrThrow(report), "ServerFailure")
+  })
+
+  it("cannot be asked for while the network of the host is down, but for its own", () => {
+    const report = run((net) =>
+      Effect.suspend(() => {
+        net.setNetwork("client", "down")
+        return Effect.all([lookup("db.internal"), lookup("localhost")])
+      })
+    )
+    assert.deepStrictEqual(Sim.getOrThrow(report), ["ServerFailure", "127.0.0.1 ::1"])
+  })
+
+  it("stand for something else from one look-up to the next, each family by itself", () => {
+    const report = run((net) =>
+      Effect.gen(function*() {
+        net.answerName("db.internal", [["10.0.0.9"], ["127.0.0.1", "::1"], "WSAHOST_NOT_FOUND"])
+        const four = Effect.forEach([1, 2, 3, 4], () => lookup("db.internal", "IPv4"))
+        const six = Effect.forEach([1, 2, 3, 4], () => lookup("db.internal", "IPv6"))
+        const both = [yield* four, yield* six]
+        net.answerName("db.internal", [["10.0.0.9"]])
+        return [...both, yield* lookup("db.internal"), yield* lookup("db.internal", "IPv4")]
+      })
+    )
+    assert.deepStrictEqual(Sim.getOrThrow(report), [
+      ["10.0.0.9", "127.0.0.1", "NotFound", "10.0.0.2"],
+      ["NotFound", "::1", "NotFound", "fd00::2"],
+      "10.0.0.9",
+      "10.0.0.2"
+    ])
+  })
+
+  it("are in the trace: who asked, and what came of it", () => {
+    const report = run(() => lookup("db.internal", "IPv4"), { latency: "5 millis" })
+    const seen = report.events.filter(({ event }) => event.kind.startsWith("name "))
+    assert.deepStrictEqual(seen, [
+      { at: 0, event: { kind: "name asked", host: "client", name: "db.internal", family: "IPv4" } },
+      {
+        at: 5000,
+        event: { kind: "name answered", host: "client", name: "db.internal", family: "IPv4", what: "10.0.0.2:0" }
+      }
+    ])
+  })
+
+  it("are given up with whoever asks: nothing is left at the end of the run", () => {
+    const report = run(() => Effect.timeoutOption(lookup("db.internal"), "1 second"), { latency: "1 minute" })
+    Sim.getOrThrow(report)
+    assert.strictEqual(Duration.toSeconds(report.elapsed), 1)
+  })
+})
+
+describe("a connector on the names of a network", () => {
+  const listening = Effect.gen(function*() {
+    for (const [family, at] of [["IPv4", "10.0.0.2:80"], ["IPv6", "[fd00::2]:80"]] as const) {
+      const listener = yield* Winsock.socket({ family, type: "stream" })
+      yield* Winsock.bind(listener, at)
+      yield* Winsock.listen(listener)
+    }
+    return yield* Effect.never
+  })
+  const connector = Connector.winsock.pipe(Connector.happyEyeballs(), Connector.resolve())
+  const connected = (
+    prepare: (net: SimNetwork.Network) => void,
+    options?: SimNetwork.DnsOptions
+  ) => {
+    const report = run((net) =>
+      Effect.gen(function*() {
+        yield* net.run("server", listening)
+        prepare(net)
+        const { remote } = yield* connector.connect("db.internal:80")
+        return SocketAddress.format(remote)
+      }), options)
+    return [Sim.getOrThrow(report), Duration.toMillis(report.elapsed)]
+  }
+  // One round trip over the link of 1 ms.
+  const trip = 2
+
+  it("begins with IPv6 as soon as it is known, while IPv4 is still asked for", () => {
+    assert.deepStrictEqual(
+      connected((net) => {
+        net.slowName("db.internal", "10 millis", "IPv6")
+        net.slowName("db.internal", "1 minute", "IPv4")
+      }),
+      ["[fd00::2]:80", 10 + trip]
+    )
+  })
+
+  it("waits 50 ms for IPv6 where IPv4 is known, and no longer", () => {
+    assert.deepStrictEqual(
+      connected((net) => {
+        net.slowName("db.internal", "30 millis", "IPv6")
+      }),
+      ["[fd00::2]:80", 30 + trip]
+    )
+    assert.deepStrictEqual(
+      connected((net) => {
+        net.slowName("db.internal", "1 minute", "IPv6")
+      }),
+      ["10.0.0.2:80", 50 + trip]
+    )
+  })
+
+  it("begins with IPv4 at once where IPv6 cannot be asked for", () => {
+    assert.deepStrictEqual(
+      connected((net) => {
+        net.failName("db.internal", "WSATRY_AGAIN", "IPv6")
+      }, { latency: "5 millis" }),
+      ["10.0.0.2:80", 5 + trip]
+    )
+  })
+
+  it("tries an address that comes late while the first ones are silent", () => {
+    assert.deepStrictEqual(
+      connected((net) => {
+        net.blackhole("10.0.0.2:80")
+        net.slowName("db.internal", "400 millis", "IPv6")
+      }),
+      // The attempt delay of the first one is over by then.
+      ["[fd00::2]:80", 400 + trip]
+    )
+  })
+})
