@@ -2,7 +2,7 @@ import { Connector, SocketAddress, Winsock } from "@effect-winsock/core"
 import { Fault, Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, type Scope } from "effect"
-import { AddressResolver, Dns, NetAddress } from "effect/net"
+import { type AddressResolver, Dns, NetAddress } from "effect/net"
 
 type Services = Winsock.Winsock | AddressResolver.AddressResolver | Dns.Dns | Scope.Scope
 
