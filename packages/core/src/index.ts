@@ -1,3 +1,4 @@
+export * as AddressPolicy from "./AddressPolicy.ts"
 export * as ConnectData from "./ConnectData.ts"
 export * as Connection from "./Connection.ts"
 export * as Connector from "./Connector.ts"

@@ -5,6 +5,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import type { AddressPolicy } from "../AddressPolicy.ts"
 import type { Endpoint } from "../Connector.ts"
 import type * as Winsock from "../Winsock.ts"
 
@@ -15,10 +16,12 @@ export type Prepare = (s: Winsock.Socket, endpoint: Endpoint) => Effect.Effect<u
 export interface Settings {
   /** Is done to each socket before it connects, in this order. */
   readonly prepare: ReadonlyArray<Prepare>
+  /** Decide where a socket may connect to: all have to allow. */
+  readonly policies: ReadonlyArray<AddressPolicy>
 }
 
 export const Settings: Context.Reference<Settings> = Context.Reference("@effect-winsock/core/Connector/Settings", {
-  defaultValue: (): Settings => ({ prepare: [] })
+  defaultValue: (): Settings => ({ prepare: [], policies: [] })
 })
 
 /** Changes what holds inside. */
