@@ -43,9 +43,11 @@ import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import { hasProperty } from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
+import type * as AddressPolicy from "./AddressPolicy.ts"
 import * as Connection from "./Connection.ts"
 import * as HappyEyeballs from "./HappyEyeballs.ts"
 import * as Pipeline from "./internal/pipeline.ts"
+import * as Policed from "./internal/policed.ts"
 import * as Resolving from "./internal/resolving.ts"
 import * as Targets from "./internal/target.ts"
 import { within } from "./internal/within.ts"
@@ -347,19 +349,21 @@ export type ConnectError = Exclude<WsaError.SocketError | WsaError.WSAConnectErr
 
 const opened = (endpoint: Endpoint) =>
   Effect.gen(function*() {
+    // what is asked about is what is connected to: an address is frozen, and the endpoint is not read again
+    const { address } = endpoint
+    yield* Policed.address(address, "connect")
     const { prepare } = yield* Pipeline.Settings
-    const s = yield* Winsock.socket({ family: SocketAddress.familyOf(endpoint.address), type: "stream" })
+    const s = yield* Winsock.socket({ family: SocketAddress.familyOf(address), type: "stream" })
     for (const each of prepare) yield* each(s, endpoint)
-    return Connection.fromConnected(yield* Winsock.WSAConnect(s, endpoint.address))
+    return Connection.fromConnected(yield* Winsock.WSAConnect(s, address))
   })
 
-const endpointOf = (input: EndpointInput): Result.Result<Endpoint, WsaError.WSAEFAULT> => {
-  if (isEndpoint(input)) return Result.succeed(input)
-  return Result.mapBoth(SocketAddress.fromInput(input), {
+const endpointOf = (input: EndpointInput): Result.Result<Endpoint, WsaError.WSAEFAULT> =>
+  Result.mapBoth(SocketAddress.fromInput(isEndpoint(input) ? input.address : input), {
     onFailure: ({ reason }) => WsaError.make("WSAEFAULT", { call: "WSAConnect", stage: "request", detail: reason }),
-    onSuccess: (address) => endpoint(address)
+    onSuccess: (address) =>
+      !isEndpoint(input) ? endpoint(address) : address === input.address ? input : endpoint(address, input.origin)
   })
-}
 
 /**
  * Connects one address with a socket of its own, by WSAConnect: with the QOS and the user data of the layers around.
@@ -668,6 +672,77 @@ export const options: {
         ([option, value]) => Effect.mapError(Winsock.setsockopt(s, option, value), unexpected),
         { discard: true }
       ))
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Steps: where to
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Holds all that stands before it to a policy: what that denies is not connected to, and fails with WSAEACCES.
+ *
+ * **Details**
+ *
+ * It is asked about each address that a race would try, and again about each address that a socket would connect to, a
+ * proxy's too, when it is about to: a name that stands for another address by then gains nothing. So it makes no difference
+ * where the step stands, as long as it stands after {@link winsock} and {@link via}. In a race an address that is denied is
+ * an attempt that has failed, and the others are tried.
+ *
+ * No socket is opened for an address that is denied. The `detail` of the error has the names of the policy and of its rule.
+ *
+ * A name that a proxy would look up itself cannot be checked: it is denied, unless the policy allows names
+ * (`AddressPolicy.withNames`). Give the proxy addresses: `via`, and after it `happyEyeballs` and `resolve`.
+ *
+ * Several policies all have to allow, those of `AddressPolicy.layer` included.
+ *
+ * **Example** (One address of two)
+ *
+ * ```ts import.meta.vitest
+ * import { AddressPolicy, Connector, SocketAddress } from "@effect-winsock/core"
+ * import { Sim, SimNetwork } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const connector = Connector.winsock.pipe(
+ *   Connector.happyEyeballs(),
+ *   Connector.addressPolicy(AddressPolicy.publicOnly)
+ * )
+ * const addresses = ["10.0.0.1:80", "9.9.9.9:80"].map(SocketAddress.fromInputUnsafe)
+ * const program = Effect.flip(connector.connect({ _tag: "Candidates", origin: undefined, addresses })).pipe(
+ *   Effect.scoped,
+ *   Effect.provide(SimNetwork.layer())
+ * )
+ * const { attempts } = Sim.getOrThrow(Sim.run(program))
+ * attempts?.map(({ code, stage }) => `${stage} ${code}`) // => ["resolve WSAEACCES", "connect WSAENETUNREACH"]
+ * ```
+ *
+ * @category steps
+ * @since 0.1.0
+ */
+export const addressPolicy: {
+  /**
+   * Holds all that stands before it to a policy: what that denies is not connected to, and fails with WSAEACCES.
+   */
+  (
+    policy: AddressPolicy.AddressPolicy
+  ): <Target, Out, E, R>(self: Connector<Target, Out, E, R>) => Connector<Target, Out, E | WsaError.WSAEACCES, R>
+  /**
+   * Holds all that stands before it to a policy: what that denies is not connected to, and fails with WSAEACCES.
+   */
+  <Target, Out, E, R>(
+    self: Connector<Target, Out, E, R>,
+    policy: AddressPolicy.AddressPolicy
+  ): Connector<Target, Out, E | WsaError.WSAEACCES, R>
+} = dual(
+  2,
+  <Target, Out, E, R>(
+    self: Connector<Target, Out, E, R>,
+    policy: AddressPolicy.AddressPolicy
+  ): Connector<Target, Out, E | WsaError.WSAEACCES, R> =>
+    mapConnect(
+      self,
+      (connect) =>
+        Pipeline.withSettings(connect, (settings) => ({ ...settings, policies: [...settings.policies, policy] }))
+    )
 )
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -996,22 +1071,26 @@ export const happyEyeballs: {
    */
   (options?: HappyEyeballs.Options): <Out, E extends HappyEyeballs.Failure, R>(
     self: Connector<Endpoint, Out, E, R>
-  ) => Connector<Candidates, Out, E | WsaError.WSANO_DATA, R>
+  ) => Connector<Candidates, Out, E | WsaError.WSANO_DATA | WsaError.WSAEACCES, R>
   /**
    * Races the attempts to connect to the addresses of a target (RFC 8305).
    */
   <Out, E extends HappyEyeballs.Failure, R>(
     self: Connector<Endpoint, Out, E, R>,
     options?: HappyEyeballs.Options
-  ): Connector<Candidates, Out, E | WsaError.WSANO_DATA, R>
+  ): Connector<Candidates, Out, E | WsaError.WSANO_DATA | WsaError.WSAEACCES, R>
 } = dual(
   (args) => isConnector(args[0]),
   <Out, E extends HappyEyeballs.Failure, R>(
     self: Connector<Endpoint, Out, E, R>,
     options?: HappyEyeballs.Options
-  ): Connector<Candidates, Out, E | WsaError.WSANO_DATA, R> =>
+  ): Connector<Candidates, Out, E | WsaError.WSANO_DATA | WsaError.WSAEACCES, R> =>
     make(({ addresses, origin }) =>
-      HappyEyeballs.race(addresses, (address) => self.connect(endpoint(address, origin)), options)
+      HappyEyeballs.race(
+        addresses,
+        (address) => Effect.flatMap(Policed.address(address, "resolve"), () => self.connect(endpoint(address, origin))),
+        options
+      )
     )
 )
 

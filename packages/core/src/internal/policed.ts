@@ -1,6 +1,7 @@
 /**
  * Asks the policies that are in force.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as NetAddress from "effect/net/NetAddress"
 import * as AddressPolicy from "../AddressPolicy.ts"
@@ -11,9 +12,11 @@ import * as Ambient from "./ambientPolicies.ts"
 import * as Pipeline from "./pipeline.ts"
 
 /** The policies in force: of the steps around, and of the layers around. All have to allow. */
-export const policies: Effect.Effect<ReadonlyArray<AddressPolicy.AddressPolicy>> = Effect.contextWith((context) =>
-  Effect.map(Pipeline.Settings, (settings) => [...settings.policies, ...Ambient.of(context)])
-)
+export const inForce = (context: Context.Context<never>): ReadonlyArray<AddressPolicy.AddressPolicy> => {
+  const { policies } = Context.get(context, Pipeline.Settings)
+  const ambient = Ambient.of(context)
+  return ambient.length === 0 ? policies : [...policies, ...ambient]
+}
 
 const refused = (stage: WsaError.Stage, detail: string, remote?: SocketAddress.SocketAddress) =>
   Effect.fail(WsaError.make("WSAEACCES", { call: "WSAConnect", stage, remote, detail }))
@@ -23,8 +26,8 @@ export const address = (
   address: SocketAddress.SocketAddress,
   stage: WsaError.Stage
 ): Effect.Effect<void, WsaError.WSAEACCES> =>
-  Effect.flatMap(policies, (policies) => {
-    for (const policy of policies) {
+  Effect.contextWith((context) => {
+    for (const policy of inForce(context)) {
       const denial = AddressPolicy.check(policy, address)
       if (denial !== undefined) return refused(stage, AddressPolicy.describe(denial), address)
     }
@@ -39,8 +42,8 @@ export const handedOver = (target: Target): Effect.Effect<void, WsaError.WSAEACC
   if (target._tag === "Endpoint") return address(target.address, "resolve")
   const { host, port } = target.origin
   if (NetAddress.isIpAddress(host)) return address(NetAddress.inetAddressUnsafe(host, port), "resolve")
-  return Effect.flatMap(policies, (policies) => {
-    const policy = policies.find(({ allowNames }) => !allowNames)
+  return Effect.contextWith((context) => {
+    const policy = inForce(context).find(({ allowNames }) => !allowNames)
     return policy === undefined ? Effect.void : refused(
       "resolve",
       `the address policy "${policy.name}" cannot be asked where the proxy would find ${String(host)}: ` +
