@@ -41,11 +41,15 @@ import * as Host from "effect/net/Host"
 import * as NetAddress from "effect/net/NetAddress"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import { hasProperty } from "effect/Predicate"
+import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type * as AddressPolicy from "./AddressPolicy.ts"
 import * as Connection from "./Connection.ts"
+import type { ConnectorEvent } from "./ConnectorEvent.ts"
 import * as HappyEyeballs from "./HappyEyeballs.ts"
+import * as Observing from "./internal/observing.ts"
 import * as Pipeline from "./internal/pipeline.ts"
 import * as Policed from "./internal/policed.ts"
 import * as Resolving from "./internal/resolving.ts"
@@ -351,11 +355,17 @@ const opened = (endpoint: Endpoint) =>
   Effect.gen(function*() {
     // what is asked about is what is connected to: an address is frozen, and the endpoint is not read again
     const { address } = endpoint
+    const { observed, prepare } = yield* Pipeline.Settings
+    if (observed !== undefined) Observing.attempting(observed, address)
     yield* Policed.address(address, "connect")
-    const { prepare } = yield* Pipeline.Settings
     const s = yield* Winsock.socket({ family: SocketAddress.familyOf(address), type: "stream" })
+    if (observed !== undefined) Observing.tell(observed, { _tag: "SocketOpened" })
     for (const each of prepare) yield* each(s, endpoint)
-    return Connection.fromConnected(yield* Winsock.WSAConnect(s, address))
+    const connection = Connection.fromConnected(yield* Winsock.WSAConnect(s, address))
+    if (observed !== undefined) {
+      Observing.tell(observed, { _tag: "Connected", local: connection.local, remote: connection.remote })
+    }
+    return connection
   })
 
 const endpointOf = (input: EndpointInput): Result.Result<Endpoint, WsaError.WSAEFAULT> =>
@@ -894,6 +904,7 @@ export const tls = (options: Tls.ConnectOptions = {}) =>
         connect,
         (connection) =>
           Tls.Tls.use((tls) => tls.connect(connection, serverName === undefined ? options : { ...options, serverName }))
+            .pipe(Effect.tap(({ tls }) => Observing.emit(() => Observing.handshake(tls))))
       )
     )
   })
@@ -1186,7 +1197,16 @@ export const retry: {
 export const circuitBreaker = <Target, Out, E, R>(
   self: Connector<Target, Out, E, R>
 ): Connector<Target, Out, E | RetryPolicy.BreakerOpen, R | RetryPolicy.Breaker> =>
-  mapConnect(self, (connect, target) => RetryPolicy.breaker(connect, destinationOf(target)))
+  mapConnect(
+    self,
+    (connect, target) =>
+      Effect.tapError(RetryPolicy.breaker(connect, destinationOf(target)), (error) =>
+        error instanceof RetryPolicy.BreakerOpen
+          ? Observing.emit(() =>
+            Observing.refusal(error)
+          )
+          : Effect.void)
+  )
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Steps: names
@@ -1289,3 +1309,140 @@ const named = <Out, E, R>(
       (error) => hasProperty(error, "_tag") && error._tag === "WSANO_DATA" ? lookups.failure ?? error : error
     )
   })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Seen from outside
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Does something for each thing that a connect does, in the order in which they happen.
+ *
+ * **When to use**
+ *
+ * Use to log what connects do, or to send it somewhere: to a queue, to a hub. {@link events} gives them as a stream.
+ *
+ * **Details**
+ *
+ * - It hears of what stands before it: put it last to hear of everything. {@link ConnectorEvent} has the events.
+ * - The connect does not wait for it, but for its end: when a connect succeeds, fails or is interrupted, all that happened has
+ *   been told. What happens carries its own time, so that it does not matter how late it is told.
+ * - As with `Effect.tap`, what it fails with is what the connect fails with: the rest is given up, and closed.
+ * - Where nobody observes a pipeline, nothing is made of what it does.
+ *
+ * **Gotchas**
+ *
+ * An interruption is told too, and waits for it. What never ends holds a connect up for ever: give it a time-out.
+ *
+ * **Example** (Writing down what a race does)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, SocketAddress, Winsock } from "@effect-winsock/core"
+ * import { Sim, SimNetwork } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const addresses = ["[2001:db8::1]:80", "127.0.0.1:80"].map(SocketAddress.fromInputUnsafe)
+ * const lines: Array<string> = []
+ * const connector = Connector.winsock.pipe(
+ *   Connector.happyEyeballs(),
+ *   Connector.tapEvents((event) => Effect.sync(() => lines.push(`${event.time} ${event._tag}`)))
+ * )
+ * const program = Effect.gen(function*() {
+ *   const net = yield* SimNetwork.SimNetwork
+ *   net.blackhole(addresses[0]!)
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:80")
+ *   yield* Winsock.listen(listener)
+ *   yield* connector.connect({ _tag: "Candidates", origin: undefined, addresses })
+ * }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
+ *
+ * Sim.getOrThrow(Sim.run(program))
+ * lines.slice(0, 3) // => ["0 Began", "0 AttemptBegan", "0 SocketOpened"]
+ * lines.slice(3, 6) // => ["250 AttemptBegan", "250 SocketOpened", "250 Connected"]
+ * lines.slice(6) // => ["250 AttemptWon", "250 AttemptLost", "250 Succeeded"]
+ * ```
+ *
+ * @category steps
+ * @since 0.1.0
+ */
+export const tapEvents: {
+  /**
+   * Does something for each thing that a connect does, in the order in which they happen.
+   */
+  <E2 = never, R2 = never>(
+    f: (event: ConnectorEvent) => Effect.Effect<unknown, E2, R2>
+  ): <Target, Out, E, R>(self: Connector<Target, Out, E, R>) => Connector<Target, Out, E | E2, R | R2>
+  /**
+   * Does something for each thing that a connect does, in the order in which they happen.
+   */
+  <Target, Out, E, R, E2 = never, R2 = never>(
+    self: Connector<Target, Out, E, R>,
+    f: (event: ConnectorEvent) => Effect.Effect<unknown, E2, R2>
+  ): Connector<Target, Out, E | E2, R | R2>
+} = dual(2, <Target, Out, E, R, E2, R2>(
+  self: Connector<Target, Out, E, R>,
+  f: (event: ConnectorEvent) => Effect.Effect<unknown, E2, R2>
+): Connector<Target, Out, E | E2, R | R2> => {
+  let count = 0
+  return mapConnect(self, (connect, target) => Observing.tapped(connect, ++count, Targets.textOf(target), f))
+})
+
+/**
+ * Connects to a target, and gives what happens as a stream.
+ *
+ * **When to use**
+ *
+ * Use to look into one connect, or to show it as it goes on. {@link explain} draws it, {@link tapEvents} is for every day.
+ *
+ * **Details**
+ *
+ * The last event says how it ended; then the stream ends, and fails with what the connect fails with. The connection is closed
+ * with the stream. Who stops reading interrupts the connect.
+ *
+ * **Example** (The steps to a connection)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect, Stream } from "effect"
+ *
+ * const program = Connector.events(Connector.winsock, "127.0.0.1:80").pipe(
+ *   Stream.map((event) => event._tag),
+ *   Stream.catchTag("WSAECONNREFUSED", () => Stream.empty),
+ *   Stream.runCollect,
+ *   Effect.provide(Memory.layer())
+ * )
+ * const tags = await Effect.runPromise(program)
+ * tags // => ["Began", "AttemptBegan", "SocketOpened", "AttemptFailed", "Failed"]
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const events: {
+  /**
+   * Connects to a target, and gives what happens as a stream.
+   */
+  <Target>(
+    target: Target
+  ): <Out, E, R>(self: Connector<Target, Out, E, R>) => Stream.Stream<ConnectorEvent, E, Exclude<R, Scope.Scope>>
+  /**
+   * Connects to a target, and gives what happens as a stream.
+   */
+  <Target, Out, E, R>(
+    self: Connector<Target, Out, E, R>,
+    target: Target
+  ): Stream.Stream<ConnectorEvent, E, Exclude<R, Scope.Scope>>
+} = dual(
+  2,
+  <Target, Out, E, R>(self: Connector<Target, Out, E, R>, target: Target) =>
+    Stream.callback<ConnectorEvent, E, R | Scope.Scope>((queue) =>
+      Observing.observing(
+        Effect.suspend(() => self.connect(target)),
+        1,
+        Targets.textOf(target),
+        (event) => Queue.offerUnsafe(queue, event)
+      ).pipe(
+        Effect.andThen(Queue.end(queue))
+      )
+    )
+)

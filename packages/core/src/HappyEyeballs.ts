@@ -73,6 +73,8 @@ import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Observing from "./internal/observing.ts"
+import { Settings } from "./internal/pipeline.ts"
 import { makeTimers, type Timers } from "./internal/timers.ts"
 import * as SocketAddress from "./SocketAddress.ts"
 import * as WsaError from "./WsaError.ts"
@@ -677,6 +679,8 @@ class Race<A, E extends Failure, F, R> {
   private readonly attempt: (address: SocketAddress.SocketAddress) => Effect.Effect<A, E, R>
   private readonly restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   private disarm: () => void = () => {}
+  private readonly observed: Observing.Observed | undefined
+  private readonly seen: Array<Observing.Observed> = []
 
   constructor(
     news: Queue.Enqueue<News<A, E, F>>,
@@ -690,6 +694,7 @@ class Race<A, E extends Failure, F, R> {
     this.timers = makeTimers(context)
     this.origin = this.timers.now()
     this.scope = Context.get(context, Scope.Scope)
+    this.observed = Context.get(context, Settings).observed
     this.state = make(options)
     this.attempt = attempt
   }
@@ -735,10 +740,29 @@ class Race<A, E extends Failure, F, R> {
 
   happens(event: Event<E, F>): Effect.Effect<void, never, Exclude<R, Scope.Scope>> {
     return Effect.suspend(() => {
-      const { actions, state } = step(this.state, event, this.now())
+      const before = this.state
+      const { actions, state } = step(before, event, this.now())
       this.state = state
+      if (this.observed !== undefined) this.tellChanges(this.observed, before, state)
       return Effect.forEach(actions, (action) => this.does(action), { discard: true })
     })
+  }
+
+  /** What became of attempts, and then which began. */
+  private tellChanges(observed: Observing.Observed, before: State<E, F>, { attempts }: State<E, F>): void {
+    const ended = attempts.flatMap((attempt, i) =>
+      before.attempts[i]?.outcome === "running" && attempt.outcome !== "running" ? [{ attempt, of: this.seen[i]! }] : []
+    )
+    for (const { attempt, of } of ended) {
+      if (attempt.outcome === "won") Observing.tell(of, { _tag: "AttemptWon" })
+      if (attempt.outcome === "failed") {
+        Observing.tell(of, { _tag: "AttemptFailed", failure: Observing.failureOf(attempt.error) })
+      }
+    }
+    for (const { attempt, of } of ended) if (attempt.outcome === "lost") Observing.tell(of, { _tag: "AttemptLost" })
+    for (const { address } of attempts.slice(before.attempts.length)) {
+      this.seen.push(Observing.beginAttempt(observed, address))
+    }
   }
 
   private does(action: Action<E, F>): Effect.Effect<void, never, Exclude<R, Scope.Scope>> {
@@ -774,8 +798,10 @@ class Race<A, E extends Failure, F, R> {
   private starts(attempt: number, address: SocketAddress.SocketAddress) {
     const scope = this.scopes[attempt] = Scope.forkUnsafe(this.scope)
     this.running++
+    const seen = this.seen[attempt]
+    const self = Effect.suspend(() => this.attempt(address))
     const whole = (restore: typeof this.restore) =>
-      restore(Scope.provide(Effect.suspend(() => this.attempt(address)), scope)).pipe(
+      restore(Scope.provide(seen === undefined ? self : Observing.inAttempt(self, seen), scope)).pipe(
         Effect.tapCause((cause) => Scope.close(scope, Exit.failCause(cause))),
         Effect.exit
       )

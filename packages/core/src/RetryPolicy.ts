@@ -61,6 +61,8 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type * as Types from "effect/Types"
+import * as Observing from "./internal/observing.ts"
+import { Settings } from "./internal/pipeline.ts"
 import * as RetryBudget from "./internal/retryBudget.ts"
 import * as Steps from "./internal/retrySteps.ts"
 import { within } from "./internal/within.ts"
@@ -919,6 +921,7 @@ class Series {
   private readonly clock: Clock.Clock
   private readonly budget: Budget | undefined
   private readonly span: Tracer.Span | undefined
+  private readonly observed: Observing.Observed | undefined
   private readonly began: number
   private step: Steps.Step | undefined
 
@@ -935,6 +938,7 @@ class Series {
     this.budget = fiber.getRef(Budget)
     const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
     this.span = span?._tag === "Span" ? span : undefined
+    this.observed = fiber.getRef(Settings).observed
     this.began = this.clock.currentTimeMillisUnsafe()
   }
 
@@ -956,8 +960,11 @@ class Series {
     timeout: Duration.Duration | undefined
   ): Effect.Effect<unknown, unknown, any> {
     const attempt = Effect.provideService(this.self, CurrentAttempt, { number, startedAt, previous })
+    const timed = timeout === undefined
+      ? attempt
+      : within(attempt, timeout, () => timedOut(timeout, this.destination))
     return Effect.matchCauseEffect(
-      timeout === undefined ? attempt : within(attempt, timeout, () => timedOut(timeout, this.destination)),
+      this.observed === undefined ? timed : Observing.inRound(timed, this.observed, number),
       {
         onSuccess: (value) => {
           this.note((account, now) => account.succeeded(now))
@@ -991,6 +998,7 @@ class Series {
         "retry.attempt": failure.attempt + 1,
         "retry.delay": Duration.toMillis(decision.delay)
       })
+      this.tell(failure, { _tag: "RetryScheduled", delay: Duration.toMillis(decision.delay) })
       return Effect.flatMap(
         Effect.sleep(decision.delay),
         () => this.attempt(failure.attempt + 1, this.clock.currentTimeMillisUnsafe(), failure.error, decision.timeout)
@@ -1010,6 +1018,7 @@ class Series {
       "retry.elapsed": elapsed,
       "retry.reason": reason
     })
+    this.tell(failure, { _tag: "RetryStopped", reason })
     return Effect.failCause(Cause.annotate(
       cause,
       Context.make(Spent, {
@@ -1019,6 +1028,16 @@ class Series {
         destination: this.destination === "" ? undefined : nameOf(this.destination)
       })
     ))
+  }
+
+  private tell(
+    { attempt, error }: Steps.Failure,
+    news:
+      | { readonly _tag: "RetryScheduled"; readonly delay: number }
+      | { readonly _tag: "RetryStopped"; readonly reason: StopReason }
+  ): void {
+    if (this.observed === undefined) return
+    Observing.tell({ ...this.observed, round: attempt }, { ...news, failure: Observing.failureOf(error) })
   }
 
   private event(name: string, attributes: Record<string, unknown>): void {

@@ -8,6 +8,7 @@ import * as Scope from "effect/Scope"
 import type { AddressPolicy } from "../AddressPolicy.ts"
 import type { Endpoint } from "../Connector.ts"
 import type * as Winsock from "../Winsock.ts"
+import type { Observed } from "./observing.ts"
 
 /** `any`: what it fails with is in the type of the step that put it here. */
 export type Prepare = (s: Winsock.Socket, endpoint: Endpoint) => Effect.Effect<unknown, any, Scope.Scope>
@@ -18,10 +19,12 @@ export interface Settings {
   readonly prepare: ReadonlyArray<Prepare>
   /** Decide where a socket may connect to: all have to allow. */
   readonly policies: ReadonlyArray<AddressPolicy>
+  /** Who is told what happens, if anybody: see `observing.ts`. */
+  readonly observed: Observed | undefined
 }
 
 export const Settings: Context.Reference<Settings> = Context.Reference("@effect-winsock/core/Connector/Settings", {
-  defaultValue: (): Settings => ({ prepare: [], policies: [] })
+  defaultValue: (): Settings => ({ prepare: [], policies: [], observed: undefined })
 })
 
 /** Changes what holds inside. */

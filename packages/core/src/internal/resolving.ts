@@ -12,6 +12,7 @@ import type { Origin } from "../Connector.ts"
 import * as HappyEyeballs from "../HappyEyeballs.ts"
 import type * as SocketAddress from "../SocketAddress.ts"
 import * as WsaError from "../WsaError.ts"
+import * as Observing from "./observing.ts"
 
 /** The codes of a look-up: what tells the most that can still be done about it comes first. */
 const codes = [
@@ -119,10 +120,18 @@ export class Lookups {
   })
 
   private lookup(family: "IPv6" | "IPv4"): Effect.Effect<ReadonlyArray<SocketAddress.SocketAddress>> {
-    return Effect.catch(this.resolver.resolve(this.origin, { family }), (error) =>
-      Effect.sync(() => {
-        this.failures.push(failureOf(error, this.origin))
-        return []
-      }))
+    const question = { host: Host.formatHost(this.origin.host), family }
+    return Observing.emit(() => ({ _tag: "Resolving", ...question })).pipe(
+      Effect.andThen(this.resolver.resolve(this.origin, { family })),
+      Effect.tap((addresses) => Observing.emit(() => ({ _tag: "Resolved", ...question, addresses }))),
+      Effect.catch((error) => {
+        const failure = failureOf(error, this.origin)
+        this.failures.push(failure)
+        return Effect.as(
+          Observing.emit(() => ({ _tag: "ResolveFailed", ...question, failure: Observing.failureOf(failure) })),
+          []
+        )
+      })
+    )
   }
 }

@@ -5,7 +5,7 @@ import * as Host from "effect/net/Host"
 import * as NetAddress from "effect/net/NetAddress"
 import { hasProperty } from "effect/Predicate"
 import * as Result from "effect/Result"
-import type { Endpoint, Origin, Target, UrlLike } from "../Connector.ts"
+import type { Candidates, Endpoint, Origin, Target, UrlLike } from "../Connector.ts"
 import * as SocketAddress from "../SocketAddress.ts"
 import * as WsaError from "../WsaError.ts"
 
@@ -101,4 +101,14 @@ export const read = (input: unknown): Result.Result<Target, WsaError.WSAEINVAL> 
   } catch {
     return Result.fail(invalid(input)("reading it threw"))
   }
+}
+
+const isCandidates = (input: unknown): input is Candidates => hasProperty(input, "_tag") && input._tag === "Candidates"
+
+/** A target as people write it; nothing where it is none of ours. */
+export const textOf = (input: unknown): string => {
+  const target = isCandidates(input) ? input : Result.getOrUndefined(read(input))
+  if (target === undefined) return typeof input === "string" ? input : ""
+  if (target.origin !== undefined) return Host.formatHostPort(target.origin)
+  return target._tag === "Endpoint" ? SocketAddress.format(target.address) : ""
 }
