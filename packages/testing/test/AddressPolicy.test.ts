@@ -334,7 +334,7 @@ describe("several policies", () => {
     }
   })
 
-  const under = <A>(layer: Layer.Layer<never>, program: Effect.Effect<A, never, Winsock.Winsock>) =>
+  const under = <A, E>(layer: Layer.Layer<never>, program: Effect.Effect<A, E, Winsock.Winsock>) =>
     Effect.provide(program, layer)
 
   it("layers hold for pipelines that are made elsewhere, and cannot be taken back from within", () => {
