@@ -35,7 +35,9 @@ import { dual } from "effect/Function"
 import { hasProperty } from "effect/Predicate"
 import type * as Pull from "effect/Pull"
 import * as Sink from "effect/Sink"
+import * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
+import * as EffectSocket from "./internal/effectSocket.ts"
 import { afterCall } from "./internal/events.ts"
 import { withoutGivingWay } from "./internal/givingWay.ts"
 import * as Internal from "./internal/socket.ts"
@@ -726,3 +728,74 @@ export const relay = <E, E2>(
   other: Connection<E2>
 ): Effect.Effect<void, ReadError | EndError | E | E2> =>
   Effect.all([carry(one, other), carry(other, one)], { concurrency: 2, discard: true })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// effect's Socket
+// ---------------------------------------------------------------------------------------------------------------------
+
+const closeQuietly = (self: Connection<unknown>) => Effect.ignore(Winsock.closesocket(self.socket))
+
+const notOver = <E>(self: Connection<E>): Effect.Effect<Connection<E>, Socket.SocketError> => {
+  const reason = self.closeReason
+  if (reason === undefined) return Effect.succeed(self)
+  return Effect.fail(
+    reason._tag === "Broken"
+      ? EffectSocket.openError(reason.error)
+      : new Socket.SocketError({ reason: new Socket.SocketCloseError({ code: 1000 }) })
+  )
+}
+
+/**
+ * Gives effect's Socket over a connection: what effect's RPC, and whatever else takes a Socket, runs over.
+ *
+ * **When to use**
+ *
+ * Use on the accepting side, and for a connection that is there already. `Connector.toSocket` makes one that connects, and
+ * connects again.
+ *
+ * **Details**
+ *
+ * - A pull gives what one read does. The peer's orderly end is a `SocketCloseError` with code 1000, a failure a
+ *   `SocketReadError` whose `cause` is ours.
+ * - When the scope of the reader ends the connection is closed, and a pull that waits fails with code 1006. So the reader can
+ *   be acquired once; after that it fails with code 1000, or with a `SocketOpenError` where the connection broke.
+ * - A write that is given up goes on: others write to the same connection, and it is not to break. The bytes of a write are
+ *   the socket's until it ends. A close event closes the connection, and the reader fails with its code.
+ * - Releasing the writer ends the own direction, behind all that was written.
+ *
+ * **Gotchas**
+ *
+ * `upgrade` fails with `SocketUpgradeError`: TLS is a step of a pipeline, and comes before.
+ *
+ * **Example** (Pulling)
+ *
+ * ```ts import.meta.vitest
+ * import { Connection, Connector, Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect, Stream } from "effect"
+ * import { Socket } from "effect/socket"
+ *
+ * const program = Effect.gen(function*() {
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:8080")
+ *   yield* Winsock.listen(listener)
+ *   const client = yield* Connector.winsock.connect("127.0.0.1:8080")
+ *   yield* client.write(new TextEncoder().encode("hello"))
+ *   yield* client.end
+ *
+ *   const socket = yield* Connection.toSocket(Connection.fromAccepted(yield* Winsock.accept(listener)))
+ *   return yield* Socket.toStream(socket).pipe(
+ *     Stream.catchReason("SocketError", "SocketCloseError", () => Stream.empty),
+ *     Stream.decodeText,
+ *     Stream.mkString
+ *   )
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => "hello"
+ * ```
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const toSocket = <E>(self: Connection<E>): Effect.Effect<Socket.Socket> =>
+  EffectSocket.make(Effect.suspend(() => notOver(self)), closeQuietly, closeQuietly)

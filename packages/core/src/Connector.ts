@@ -36,6 +36,7 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
+import * as Layer from "effect/Layer"
 import * as AddressResolver from "effect/net/AddressResolver"
 import * as Host from "effect/net/Host"
 import * as NetAddress from "effect/net/NetAddress"
@@ -44,11 +45,13 @@ import { hasProperty } from "effect/Predicate"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
+import * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import type * as AddressPolicy from "./AddressPolicy.ts"
 import * as Connection from "./Connection.ts"
 import type { ConnectorEvent } from "./ConnectorEvent.ts"
 import * as HappyEyeballs from "./HappyEyeballs.ts"
+import * as EffectSocket from "./internal/effectSocket.ts"
 import * as Observing from "./internal/observing.ts"
 import * as Pipeline from "./internal/pipeline.ts"
 import * as Policed from "./internal/policed.ts"
@@ -1445,4 +1448,116 @@ export const events: {
         Effect.andThen(Queue.end(queue))
       )
     )
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// effect's Socket
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Gives effect's Socket, whose reader connects to a target when it is acquired, and connects again when it is acquired
+ * again.
+ *
+ * **When to use**
+ *
+ * Use for what takes effect's Socket and connects by itself: effect's RPC client retries by acquiring the reader again.
+ *
+ * **Details**
+ *
+ * What the pipeline fails with is the `cause` of a `SocketOpenError`, whose `kind` is `"Timeout"` for a WSAETIMEDOUT. All
+ * else is as in `Connection.toSocket`; what is written while there is no connection waits for the next one.
+ *
+ * **Example** (Reading, and why there was nothing to read)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const socket = yield* Connector.toSocket(Connector.winsock, "127.0.0.1:9")
+ *   const { reason } = yield* Effect.flip(socket.reader)
+ *   return [reason._tag, reason._tag === "SocketOpenError" && (reason.cause as Error).name]
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => ["SocketOpenError", "WSAECONNREFUSED"]
+ * ```
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const toSocket: {
+  /**
+   * Gives effect's Socket, whose reader connects to a target when it is acquired, and connects again when it is acquired
+   * again.
+   */
+  <Target>(
+    target: Target
+  ): <F, E, R>(
+    self: Connector<Target, Connection.Connection<F>, E, R>
+  ) => Effect.Effect<Socket.Socket, never, Exclude<R, Scope.Scope>>
+  /**
+   * Gives effect's Socket, whose reader connects to a target when it is acquired, and connects again when it is acquired
+   * again.
+   */
+  <Target, F, E, R>(
+    self: Connector<Target, Connection.Connection<F>, E, R>,
+    target: Target
+  ): Effect.Effect<Socket.Socket, never, Exclude<R, Scope.Scope>>
+} = dual(
+  2,
+  <Target, F, E, R>(self: Connector<Target, Connection.Connection<F>, E, R>, target: Target) =>
+    EffectSocket.make(
+      Effect.mapError(Effect.suspend(() => self.connect(target)), EffectSocket.openError),
+      ({ socket }) => Effect.ignore(Winsock.closesocket(socket)),
+      // The scope of the acquisition closes it, and what it goes through.
+      () => Effect.void
+    )
+)
+
+/**
+ * Provides effect's Socket, as {@link toSocket} gives it.
+ *
+ * **Example** (What a server says first)
+ *
+ * ```ts import.meta.vitest
+ * import { ConnectionServer, Connector } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect, Layer } from "effect"
+ * import { Socket } from "effect/socket"
+ *
+ * const layer = Connector.layerSocket(Connector.winsock, "127.0.0.1:8080").pipe(Layer.provideMerge(Memory.layer()))
+ * const program = Effect.gen(function*() {
+ *   const server = yield* ConnectionServer.make({ address: "127.0.0.1:8080" })
+ *   yield* Effect.forkScoped(server.run((caller) => caller.write(new TextEncoder().encode("hello"))))
+ *   const pull = yield* Socket.readerString(yield* Socket.Socket)
+ *   return yield* pull
+ * }).pipe(Effect.scoped, Effect.provide(layer))
+ *
+ * await Effect.runPromise(program) // => ["hello"]
+ * ```
+ *
+ * @category converting
+ * @since 0.1.0
+ */
+export const layerSocket: {
+  /**
+   * Provides effect's Socket, as {@link toSocket} gives it.
+   */
+  <Target>(
+    target: Target
+  ): <F, E, R>(
+    self: Connector<Target, Connection.Connection<F>, E, R>
+  ) => Layer.Layer<Socket.Socket, never, Exclude<R, Scope.Scope>>
+  /**
+   * Provides effect's Socket, as {@link toSocket} gives it.
+   */
+  <Target, F, E, R>(
+    self: Connector<Target, Connection.Connection<F>, E, R>,
+    target: Target
+  ): Layer.Layer<Socket.Socket, never, Exclude<R, Scope.Scope>>
+} = dual(
+  2,
+  <Target, F, E, R>(self: Connector<Target, Connection.Connection<F>, E, R>, target: Target) =>
+    Layer.effect(Socket.Socket, toSocket(self, target))
 )

@@ -1,6 +1,7 @@
 export * as AddressPolicy from "./AddressPolicy.ts"
 export * as ConnectData from "./ConnectData.ts"
 export * as Connection from "./Connection.ts"
+export * as ConnectionServer from "./ConnectionServer.ts"
 export * as Connector from "./Connector.ts"
 export * as ConnectorEvent from "./ConnectorEvent.ts"
 export * as HappyEyeballs from "./HappyEyeballs.ts"

@@ -56,11 +56,11 @@ describe("Tls", () => {
     })
 
     it("what breaks the connection keeps its code, or its name where WSAConnect has no such code", () => {
-      const of = (code: "WSAECONNABORTED" | "WSAENETRESET" | "WSAEWOULDBLOCK") =>
+      const of = (code: "WSAECONNABORTED" | "WSAENETRESET" | "WSAEMSGSIZE") =>
         Tls.fromTransport(WsaError.make(code, { call: "recv", stage: "receive", remote, native: { code: "EX" } }))
       const aborted = of("WSAECONNABORTED")
       assert.deepInclude({ ...aborted }, { _tag: "WSAECONNABORTED", call: "WSAConnect", stage: "tls", remote })
-      for (const code of ["WSAENETRESET", "WSAEWOULDBLOCK"] as const) {
+      for (const code of ["WSAENETRESET", "WSAEMSGSIZE"] as const) {
         const error = of(code)
         assert.deepInclude({ ...error }, { _tag: "WsaUnmapped", code, stage: "tls", native: { code: "EX" } })
       }
