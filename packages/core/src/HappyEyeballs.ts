@@ -74,7 +74,7 @@ import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Observing from "./internal/observing.ts"
-import { Settings } from "./internal/pipeline.ts"
+import { isolated, Settings } from "./internal/pipeline.ts"
 import { makeTimers, type Timers } from "./internal/timers.ts"
 import * as SocketAddress from "./SocketAddress.ts"
 import * as WsaError from "./WsaError.ts"
@@ -822,6 +822,24 @@ class Race<A, E extends Failure, F, R> {
 }
 
 /**
+ * The race of one address. Nothing can happen before its attempt ends, and where that is through there is nothing to decide:
+ * the plan is asked where it fails. Most destinations have one address, and pay for no race.
+ */
+const alone = <A, E extends Failure, R>(
+  address: SocketAddress.SocketAddress,
+  attempt: (address: SocketAddress.SocketAddress) => Effect.Effect<A, E, R>,
+  options: Options | undefined
+): Effect.Effect<A, E, R | Scope.Scope> =>
+  Effect.clockWith((clock) => {
+    const origin = clock.monotonicTimeNanosUnsafe()
+    return Effect.mapError(isolated(Effect.suspend(() => attempt(address))), (error) => {
+      const { state } = step(make<E>(options), answer([address], "all"), 0)
+      const now = Number((clock.monotonicTimeNanosUnsafe() - origin) / 1000n)
+      return WsaError.withAttempts(error, failures(step(state, { _tag: "Failed", attempt: 0, error }, now).state))
+    })
+  })
+
+/**
  * Where a race has its addresses from: all of them, an effect that gives all of them, or answers as they come.
  *
  * @category models
@@ -900,6 +918,7 @@ export const race: {
   attempt: (address: SocketAddress.SocketAddress) => Effect.Effect<A, E, R>,
   options?: Options
 ): Effect.Effect<A, any, R | R2 | Scope.Scope> =>
+  Array.isArray(addresses) && addresses.length === 1 ? alone(addresses[0], attempt, options) :
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const news = yield* Queue.unbounded<News<A, E, F | E2>>()

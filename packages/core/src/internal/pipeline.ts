@@ -35,12 +35,13 @@ export const withSettings = <A, E, R>(
 
 /** Nothing that a failed or interrupted step has opened is left in the scope of the caller. */
 export const isolated = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.scope, (outer) => {
-      const scope = Scope.forkUnsafe(outer)
-      return Effect.onExit(
-        restore(Scope.provide(self, scope)),
-        (exit) => Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void
-      )
-    })
-  ) as Effect.Effect<A, E, R | Scope.Scope>
+  Effect.suspend(() => {
+    let scope: Scope.Closeable | undefined
+    return Effect.onExitPrimitive(
+      Effect.withFiber<A, E, R | Scope.Scope>((fiber) => {
+        scope = Scope.forkUnsafe(Context.getUnsafe(fiber.context, Scope.Scope))
+        return Scope.provide(self, scope)
+      }),
+      (exit) => scope !== undefined && Exit.isFailure(exit) ? Scope.close(scope, exit) : undefined
+    )
+  })

@@ -13,12 +13,17 @@ export interface Timers {
   readonly after: (millis: number, what: () => void) => () => void
 }
 
+const systemClock = Context.get(Context.empty(), Clock.Clock)
 /** `context`: its clock and its scheduler are those of every timer. */
 export const makeTimers = (context: Context.Context<never>): Timers => {
   const clock = Context.get(context, Clock.Clock)
   return {
     now: () => clock.monotonicTimeNanosUnsafe(),
     after: (millis, what) => {
+      if (clock === systemClock && millis > 0) {
+        const h = (globalThis as any).setTimeout(what, millis)
+        return () => (globalThis as any).clearTimeout(h)
+      }
       let due = true
       const fiber = Effect.runForkWith(context)(Effect.andThen(
         clock.sleep(Duration.millis(millis)),
