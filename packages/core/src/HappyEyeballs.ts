@@ -918,7 +918,18 @@ export const race: {
   attempt: (address: SocketAddress.SocketAddress) => Effect.Effect<A, E, R>,
   options?: Options
 ): Effect.Effect<A, any, R | R2 | Scope.Scope> =>
-  Array.isArray(addresses) && addresses.length === 1 ? alone(addresses[0], attempt, options) :
+  Effect.contextWith((context) =>
+    // whoever observes is told of the steps of the plan
+    Array.isArray(addresses) && addresses.length === 1 && Context.get(context, Settings).observed === undefined
+      ? alone(addresses[0], attempt, options)
+      : isolated(together(addresses, attempt, options))
+  )
+
+const together = <A, E extends Failure, R, F, E2, R2>(
+  addresses: Source<F, E2, R2>,
+  attempt: (address: SocketAddress.SocketAddress) => Effect.Effect<A, E, R>,
+  options: Options | undefined
+): Effect.Effect<A, any, R | R2 | Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const news = yield* Queue.unbounded<News<A, E, F | E2>>()

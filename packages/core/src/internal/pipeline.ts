@@ -33,15 +33,19 @@ export const withSettings = <A, E, R>(
   f: (settings: Settings) => Settings
 ): Effect.Effect<A, E, R> => Effect.updateService(self, Settings, f)
 
-/** Nothing that a failed or interrupted step has opened is left in the scope of the caller. */
+/**
+ * Nothing that a failed or interrupted step has opened is left in the scope of the caller. It is closed also where the
+ * interruption came while the step could not be interrupted, and comes out as it ends.
+ */
 export const isolated = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
   Effect.suspend(() => {
     let scope: Scope.Closeable | undefined
+    const inside = Effect.contextWith((context: Context.Context<R | Scope.Scope>) => {
+      scope = Scope.forkUnsafe(Context.get(context, Scope.Scope))
+      return Scope.provide(self, scope)
+    })
     return Effect.onExitPrimitive(
-      Effect.withFiber<A, E, R | Scope.Scope>((fiber) => {
-        scope = Scope.forkUnsafe(Context.getUnsafe(fiber.context, Scope.Scope))
-        return Scope.provide(self, scope)
-      }),
+      inside,
       (exit) => scope !== undefined && Exit.isFailure(exit) ? Scope.close(scope, exit) : undefined
     )
   })

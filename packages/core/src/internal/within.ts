@@ -8,10 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import { makeTimers } from "./timers.ts"
 
-/**
- * What is not through in time is interrupted, and fails with what `late` makes. What it ends with all the same, before it
- * has come to be interrupted, counts: a connection that has just been made is given, and not lost.
- */
+/** What is not through in time is interrupted, and fails with what `late` makes. */
 export const within = <A, E, R, E2>(
   self: Effect.Effect<A, E, R>,
   duration: Duration.Duration,
@@ -20,17 +17,17 @@ export const within = <A, E, R, E2>(
   Effect.contextWith((context) =>
     Effect.callback<A, E | E2, R>((resume) => {
       const run = Effect.runForkWith(context)
-      // One fiber, for what may be interrupted alone; a race would have one for the clock, too.
+      // A fiber of its own, so that it can be interrupted alone; a race would have a second one, for the clock.
       const fiber = run(self)
       if (fiber.pollUnsafe() !== undefined) return resume(fiber.pollUnsafe()!)
       let isLate = false
-      const tooLate = Effect.sync(() => {
+      const interrupted = Effect.sync(() => {
         isLate = true
         fiber.interruptUnsafe()
       })
       const forget = makeTimers(context).after(Duration.toMillis(duration), () => {
         // whoever ends in the same turn comes first: what a stack has said is worth more than that it was late
-        run(Effect.andThen(Effect.yieldNow, tooLate))
+        run(Effect.andThen(Effect.yieldNow, interrupted))
       })
       fiber.addObserver((exit) => {
         forget()
@@ -40,7 +37,7 @@ export const within = <A, E, R, E2>(
     })
   )
 
-/** What has ended after it was told that it is late. */
+/** How it ends after it was interrupted for being late: what it says all the same counts. */
 const despite = <A, E, E2>(exit: Exit.Exit<A, E>, late: () => E2): Exit.Exit<A, E | E2> => {
   if (Exit.isSuccess(exit)) return exit
   const reasons = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
