@@ -57,7 +57,9 @@ import * as Pipeline from "./internal/pipeline.ts"
 import * as Policed from "./internal/policed.ts"
 import * as Resolving from "./internal/resolving.ts"
 import * as Targets from "./internal/target.ts"
+import * as Tunnel from "./internal/tunnel.ts"
 import { within } from "./internal/within.ts"
+import * as Proxy from "./Proxy.ts"
 import * as Qos from "./Qos.ts"
 import * as RetryPolicy from "./RetryPolicy.ts"
 import * as SocketAddress from "./SocketAddress.ts"
@@ -911,6 +913,148 @@ export const tls = (options: Tls.ConnectOptions = {}) =>
       )
     )
   })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Steps: proxies
+// ---------------------------------------------------------------------------------------------------------------------
+
+/** The target that a proxy is for whoever reaches it. */
+const targetOf = (server: Proxy.Server): Target =>
+  Host.isHostPort(server) ? { _tag: "Named", origin: server } : endpoint(server)
+
+/** Nothing that is meant for the target goes along to a proxy. */
+const plain = <A, E, R>(connect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.updateContext(connect, (context: Context.Context<R>) =>
+    context.pipe(
+      Context.add(Qos.SocketQos, undefined),
+      Context.add(Qos.GroupQos, undefined),
+      Context.add(UserData.CallerData, undefined),
+      Context.add(UserData.CalleeCapacity, 0)
+    ))
+
+const through = <E0, E, R>(
+  self: Connector<Target, Connection.Connection<E0>, E, R>,
+  hop: Proxy.Hop
+): Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R> =>
+  make((target) =>
+    Pipeline.isolated(Effect.gen(function*() {
+      const destination = yield* Tunnel.destinationOf(target)
+      const connection = yield* plain(self.connect(targetOf(hop.server)))
+      return yield* Tunnel.opened(connection, hop, destination)
+    }))
+  )
+
+/**
+ * Goes through a proxy: what stands before it connects to the proxy, and what comes after it to a target.
+ *
+ * **When to use**
+ *
+ * Use before `happyEyeballs` and `resolve` to send the proxy addresses, and after them to send it names, which it looks up
+ * itself. A proxy with a name needs what stands before it to look names up.
+ *
+ * **Details**
+ *
+ * The proxy is a value of {@link Proxy}. With {@link Proxy.rules}, and what {@link Proxy.fromEnvironment} reads, targets that are
+ * excepted are reached directly, by what stands before this step.
+ *
+ * What the proxy says of its way to the target comes back as the code that the same would have without a proxy, of the stage
+ * `"proxy"`: see {@link Proxy.ProxyError}. Bytes of the target that come together with the answer are read first. A failure
+ * and an interruption at any moment close everything. There is no time-out of its own: `attemptTimeout` behind it has one.
+ *
+ * Hooks, options and local addresses are of the socket that is opened, which is the one that connects to the proxy, wherever
+ * they stand. QOS and caller data are not for the proxy: those of the layers around, and of steps after this one, do not go
+ * there.
+ *
+ * **Example** (Refused behind a proxy)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, Proxy, Winsock } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ * import { Host } from "effect/net"
+ *
+ * // A SOCKS5 proxy that reaches nobody.
+ * const proxy = Effect.gen(function*() {
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:1080")
+ *   yield* Winsock.listen(listener)
+ *   yield* Effect.gen(function*() {
+ *     const { socket } = yield* Winsock.accept(listener)
+ *     yield* Winsock.recv(socket) // the methods: take the first
+ *     yield* Winsock.send(socket, Uint8Array.of(5, 0))
+ *     yield* Winsock.recv(socket) // the request: refused
+ *     yield* Winsock.send(socket, Uint8Array.of(5, 5, 0, 1, 0, 0, 0, 0, 0, 0))
+ *   }).pipe(Effect.forkScoped)
+ * })
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* proxy
+ *   const connector = Connector.winsock.pipe(Connector.via(Proxy.socks5({ address: "127.0.0.1:1080" })))
+ *   return yield* Effect.flip(connector.connect({ _tag: "Named", origin: Host.hostPortFromStringUnsafe("shop.test:443") }))
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * const error = await Effect.runPromise(program)
+ * error._tag // => "WSAECONNREFUSED"
+ * error.stage // => "proxy"
+ * error.detail // => "the proxy socks5://127.0.0.1:1080 says: connection refused (5)"
+ * ```
+ *
+ * @category steps
+ * @since 0.1.0
+ */
+export const via: {
+  /**
+   * Goes through a proxy where the rules say so.
+   */
+  (rules: Proxy.Rules): <E0, E, R>(
+    self: Connector<Target, Connection.Connection<E0>, E, R>
+  ) => Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R>
+  /**
+   * Goes through a proxy.
+   */
+  <S extends Proxy.Server>(proxy: Proxy.Proxy<S>): <E0, E, R>(
+    self: Connector<TargetOf<S>, Connection.Connection<E0>, E, R>
+  ) => Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R>
+  /**
+   * Goes through a proxy where the rules say so.
+   */
+  <E0, E, R>(
+    self: Connector<Target, Connection.Connection<E0>, E, R>,
+    rules: Proxy.Rules
+  ): Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R>
+  /**
+   * Goes through a proxy.
+   */
+  <S extends Proxy.Server, E0, E, R>(
+    self: Connector<TargetOf<S>, Connection.Connection<E0>, E, R>,
+    proxy: Proxy.Proxy<S>
+  ): Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R>
+} = dual(
+  2,
+  <E0, E, R>(
+    self: Connector<Target, Connection.Connection<E0>, E, R>,
+    proxy: Proxy.Proxy | Proxy.Rules
+  ): Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R> => {
+    const all = (
+      proxy: Proxy.Proxy
+    ): typeof self | Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R> =>
+      Proxy.hopsOf(proxy).reduce<Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R>>(
+        through,
+        self
+      )
+    if (proxy._tag !== "Rules") return all(proxy)
+    const behind = proxy.proxy === undefined ? self : all(proxy.proxy)
+    return make((target) => (Proxy.proxyFor(proxy, target) === undefined ? self : behind).connect(target))
+  }
+)
+
+/**
+ * What a connector is to reach that goes through a proxy of this kind: an address, or a name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TargetOf<S extends Proxy.Server> = S extends Host.HostPort ? Named : Endpoint
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Steps: time
