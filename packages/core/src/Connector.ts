@@ -37,7 +37,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
-import * as AddressResolver from "effect/net/AddressResolver"
+import type * as AddressResolver from "effect/net/AddressResolver"
 import * as Host from "effect/net/Host"
 import * as NetAddress from "effect/net/NetAddress"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
@@ -48,6 +48,7 @@ import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import * as Stream from "effect/Stream"
 import type * as AddressPolicy from "./AddressPolicy.ts"
+import * as AddressSelection from "./AddressSelection.ts"
 import * as Connection from "./Connection.ts"
 import type { ConnectorEvent } from "./ConnectorEvent.ts"
 import * as HappyEyeballs from "./HappyEyeballs.ts"
@@ -1368,6 +1369,11 @@ export const circuitBreaker = <Target, Out, E, R>(
 export interface ResolveOptions {
   /** Only addresses of this family are asked for. Default: both, at once. */
   readonly family?: "IPv4" | "IPv6" | undefined
+  /**
+   * `false`: the addresses stay in the order in which the resolver gives them. Default: they are sorted as RFC 6724 has it,
+   * by its table, or by the one that is given.
+   */
+  readonly sort?: boolean | AddressSelection.PolicyTable | undefined
 }
 
 /**
@@ -1397,11 +1403,19 @@ export type ResolveError = Resolving.LookupError
  *
  * - Both families are asked for at once, so that the race that stands before this step begins with what comes first.
  * - A target that is an address is handed over as it is: nothing is looked up, and no resolver is asked.
+ * - The addresses are sorted as RFC 6724 has it, see `AddressSelection`: those of each family when it is answered, and when
+ *   both are, the first of all says which family goes first. An IPv4 address that comes first waits for IPv6 as
+ *   `happyEyeballs` says, and so does an IPv6 one that an IPv4 one could be better than: one that cannot be reached, say.
+ *   What comes late is sorted in among the addresses that were not tried.
  * - It is no failure that one family has no address, or that looking it up fails, as long as the other one has some. Where
  *   none has, it fails with the more hopeful of the two failures: {@link ResolveError}.
  * - Every connect asks anew. What is remembered of answers is the resolver's affair.
  *
  * **Gotchas**
+ *
+ * To sort addresses, a datagram socket is opened for each, and closed again: that is how a machine is asked from where it
+ * would send. Nothing is sent. There is none for an address that a policy in force where the race stands denies, and none at all
+ * with `sort: false`.
  *
  * Not every resolver tells a name that does not exist from one without addresses: `getaddrinfo` under Node does not, and
  * both are WSAHOST_NOT_FOUND.
@@ -1445,10 +1459,11 @@ export const resolve = (options: ResolveOptions = {}) =>
 const named = <Out, E, R>(
   self: Connector<Candidates, Out, E, R>,
   origin: Origin,
-  { family }: ResolveOptions
+  { family, sort = true }: ResolveOptions
 ): Effect.Effect<Out, E | ResolveError, R | AddressResolver.AddressResolver | Winsock.Winsock | Scope.Scope> =>
-  AddressResolver.AddressResolver.use((resolver) => {
-    const lookups = new Resolving.Lookups(resolver, origin, family)
+  Effect.contextWith((context: Context.Context<AddressResolver.AddressResolver | Winsock.Winsock>) => {
+    const table = sort === true ? AddressSelection.defaultTable : sort === false ? undefined : sort
+    const lookups = new Resolving.Lookups(context, origin, { family, table })
     const candidates: Candidates = { _tag: "Candidates", origin, addresses: lookups.answers }
     // The race says only that there was no address: why there was none is known here.
     return Effect.mapError(

@@ -27,7 +27,8 @@
  * **Gotchas**
  *
  * The order within a family is the caller's affair. What the system's resolver gives is sorted by RFC 6724 already; what
- * `Dns` reads from a name server is not. With `preferredFamily: "first"` it also decides which family is the first.
+ * `Dns` reads from a name server is not; `Connector.resolve` sorts, and says which family goes first. With
+ * `preferredFamily: "first"` the order also decides which family is the first.
  *
  * **Example** (A race against an address that does not answer)
  *
@@ -88,7 +89,7 @@ import * as WsaError from "./WsaError.ts"
 export interface Options {
   /**
    * Which family goes first, and is waited for when the other one has come. `"first"`: that of the first address that
-   * comes, and nothing is waited for. Default `"IPv6"`.
+   * comes, and nothing is waited for. Default: that of which the last answer says so, and `"IPv6"` where none does.
    */
   readonly preferredFamily?: "IPv6" | "IPv4" | "first" | undefined
   /** How many addresses of the preferred family come before the first of the other one. Default 1. */
@@ -196,6 +197,11 @@ export interface Answer<out F = never> {
   readonly ended?: "IPv4" | "IPv6" | "all" | undefined
   /** Why no more will come, where asking failed. A family that has no addresses just ends. */
   readonly failure?: F | undefined
+  /**
+   * Which family is to go first, as far as is known by now: whoever sorts the addresses knows. It counts where the options
+   * name none. Where no address of it has come yet, it is waited for as any preferred family is.
+   */
+  readonly preferred?: "IPv4" | "IPv6" | undefined
 }
 
 /**
@@ -269,7 +275,7 @@ export type Attempt<E extends Failure> =
 export interface State<out E extends Failure, out F = never> {
   /** The options, checked. */
   readonly settings: {
-    readonly preferredFamily: "IPv6" | "IPv4" | "first"
+    readonly preferredFamily: "IPv6" | "IPv4" | "first" | undefined
     readonly preferredFamilyCount: number
     readonly resolutionDelay: number
     readonly attemptDelay: number
@@ -278,6 +284,8 @@ export interface State<out E extends Failure, out F = never> {
   readonly now: number
   /** All addresses that have come, in the order in which they did. */
   readonly known: ReadonlyArray<SocketAddress.SocketAddress>
+  /** The family that goes first, as the last answer had it that said so. */
+  readonly preferred: "IPv4" | "IPv6" | undefined
   /** When the first of them came. */
   readonly answered: number | undefined
   /** Those that have not been tried, in the order in which they will be. */
@@ -329,13 +337,14 @@ const clamp = (least: number, value: number, most: number): number => Math.min(M
  */
 export const make = <E extends Failure = never, F = never>(options: Options = {}): State<E, F> => ({
   settings: {
-    preferredFamily: options.preferredFamily ?? "IPv6",
+    preferredFamily: options.preferredFamily,
     preferredFamilyCount: Math.max(1, Math.trunc(options.preferredFamilyCount ?? 1)),
     resolutionDelay: Math.max(0, microsOf(options.resolutionDelay, 50_000)),
     attemptDelay: clamp(100_000, microsOf(options.attemptDelay, 250_000), 2_000_000)
   },
   now: 0,
   known: [],
+  preferred: undefined,
   answered: undefined,
   waiting: [],
   ended: { IPv4: false, IPv6: false },
@@ -345,9 +354,15 @@ export const make = <E extends Failure = never, F = never>(options: Options = {}
   over: undefined
 })
 
-/** The family that goes first. */
-const preferredOf = ({ known, settings: { preferredFamily } }: State<Failure, unknown>): SocketAddress.Family =>
-  preferredFamily !== "first" ? preferredFamily : known[0] === undefined ? "IPv6" : SocketAddress.familyOf(known[0])
+/** The family that goes first, and is waited for. */
+const preferredOf = ({ known, preferred, settings }: State<Failure, unknown>): SocketAddress.Family => {
+  const { preferredFamily = preferred ?? "IPv6" } = settings
+  return preferredFamily !== "first"
+    ? preferredFamily
+    : known[0] === undefined
+    ? "IPv6"
+    : SocketAddress.familyOf(known[0])
+}
 
 /** RFC 8305 §4: some of the preferred family, then the other one and it in turns, and what is left of either. */
 const interleave = (
@@ -374,12 +389,14 @@ const learn = <E extends Failure, F>(state: State<E, F>, answer: Answer<F>): Sta
   for (const address of answer.addresses) if (!contains(known, address)) known.push(address)
   const { ended } = answer
   const { preferredFamilyCount } = state.settings
+  const preferred = answer.preferred ?? state.preferred
   const tried = state.attempts.map(({ address }) => address)
   return {
     ...state,
     known,
+    preferred,
     answered: state.answered ?? (known.length > 0 ? state.now : undefined),
-    waiting: interleave(known, preferredOf({ ...state, known }), preferredFamilyCount).filter((address) =>
+    waiting: interleave(known, preferredOf({ ...state, known, preferred }), preferredFamilyCount).filter((address) =>
       !contains(tried, address)
     ),
     ended: {

@@ -1,4 +1,5 @@
 export * as AddressPolicy from "./AddressPolicy.ts"
+export * as AddressSelection from "./AddressSelection.ts"
 export * as ConnectData from "./ConnectData.ts"
 export * as Connection from "./Connection.ts"
 export * as ConnectionServer from "./ConnectionServer.ts"

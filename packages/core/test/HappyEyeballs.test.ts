@@ -179,6 +179,47 @@ describe("HappyEyeballs", () => {
     })
   })
 
+  describe("an answer that says which family goes first", () => {
+    const four = SocketAddress.fromInputUnsafe("192.0.2.1:80")
+    const six = SocketAddress.fromInputUnsafe("[2001:db8::1]:80")
+    const after = (
+      options: HappyEyeballs.Options,
+      ...events: ReadonlyArray<readonly [at: number, answer: HappyEyeballs.Answer]>
+    ) => {
+      let state = HappyEyeballs.make<typeof refused>(options)
+      const actions: Array<unknown> = []
+      for (const [now, answer] of events) {
+        const step = HappyEyeballs.step(state, answer, now)
+        state = step.state
+        for (const action of step.actions) if (action._tag === "Start" || action._tag === "Arm") actions.push(action)
+      }
+      return { waiting: state.waiting, actions }
+    }
+    const both = { ...HappyEyeballs.answer([six, four], "all"), preferred: "IPv4" } as const
+
+    it("is followed where the options name no family", () => {
+      assert.deepInclude(after({}, [0, both]), { waiting: [six] })
+      assert.deepInclude(after({ preferredFamily: "IPv6" }, [0, both]), { waiting: [four] })
+      assert.deepInclude(after({ preferredFamily: "first" }, [0, both]), { waiting: [four] })
+    })
+
+    it("lets the other one wait for it, and no longer than any does", () => {
+      const alone = { ...HappyEyeballs.answer([six], "IPv6"), preferred: "IPv4" } as const
+      assert.deepStrictEqual(after({}, [0, alone]).actions, [{ _tag: "Arm", at: 50_000 }])
+      const found = after({}, [0, alone], [20_000, { ...HappyEyeballs.answer([four], "IPv4"), preferred: "IPv4" }])
+      assert.deepStrictEqual(found.actions[1], { _tag: "Start", attempt: 0, address: four })
+      assert.deepStrictEqual(found.waiting, [six])
+      const none = after({}, [0, alone], [20_000, HappyEyeballs.answer([], "IPv4")])
+      assert.deepStrictEqual(none.actions[1], { _tag: "Start", attempt: 0, address: six })
+    })
+
+    it("can be taken back by the next", () => {
+      const alone = { ...HappyEyeballs.answer([six], "IPv6"), preferred: "IPv4" } as const
+      const found = after({}, [0, alone], [20_000, { ...HappyEyeballs.answer([four], "IPv4"), preferred: "IPv6" }])
+      assert.deepStrictEqual(found.actions[1], { _tag: "Start", attempt: 0, address: six })
+    })
+  })
+
   describe("make", () => {
     it("holds what is asked for to what is possible", () => {
       const { settings } = HappyEyeballs.make({
@@ -187,7 +228,7 @@ describe("HappyEyeballs", () => {
         preferredFamilyCount: -2
       })
       assert.deepStrictEqual(settings, {
-        preferredFamily: "IPv6",
+        preferredFamily: undefined,
         preferredFamilyCount: 1,
         resolutionDelay: 0,
         attemptDelay: 100_000

@@ -176,7 +176,10 @@ describe("resolve", () => {
   ) =>
     Sim.run(Effect.gen(function*() {
       const net = yield* SimNetwork.make({
-        hosts: { client: {}, server: { addresses: ["10.0.0.2", "fd00::2"], names: ["db.internal"] } }
+        hosts: {
+          client: { addresses: ["10.0.0.1", "2001:db8::1"] },
+          server: { addresses: ["10.0.0.2", "2001:db8::2"], names: ["db.internal"] }
+        }
       })
       return yield* Effect.provide(Effect.scoped(body(net)), net.layerConnector("client"))
     }))
@@ -204,7 +207,7 @@ describe("resolve", () => {
       ).connect("https://DB.internal/").pipe(Effect.ignore)
     )
     Sim.getOrThrow(report)
-    assert.deepStrictEqual(seen, ["[fd00::2]:443 db.internal:443", "10.0.0.2:443 db.internal:443"])
+    assert.deepStrictEqual(seen, ["[2001:db8::2]:443 db.internal:443", "10.0.0.2:443 db.internal:443"])
   })
 
   it("asks anew at every try, and forgets what an earlier one failed with", () => {

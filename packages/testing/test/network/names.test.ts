@@ -1,4 +1,4 @@
-import { Connector, SocketAddress, Winsock } from "@effect-winsock/core"
+import { AddressSelection, Connector, SocketAddress, Winsock } from "@effect-winsock/core"
 import { Fault, Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, type Scope } from "effect"
@@ -14,7 +14,10 @@ const run = <A, E>(
   Sim.run(
     Effect.gen(function*() {
       const net = yield* SimNetwork.make({
-        hosts: { client: {}, server: { addresses: ["10.0.0.2", "fd00::2"], names: ["db.internal"] } },
+        hosts: {
+          client: { addresses: ["10.0.0.1", "2001:db8::1"] },
+          server: { addresses: ["10.0.0.2", "2001:db8::2"], names: ["db.internal"] }
+        },
         dns: options
       })
       return yield* Effect.provide(Effect.scoped(body(net)), net.layerConnector("client"))
@@ -34,9 +37,9 @@ describe("the names of a network", () => {
       Effect.forEach(["server", "DB.internal", "db.internal.", "localhost", "nobody"], (name) => lookup(name))
     )
     assert.deepStrictEqual(Sim.getOrThrow(report), [
-      "10.0.0.2 fd00::2",
-      "10.0.0.2 fd00::2",
-      "10.0.0.2 fd00::2",
+      "10.0.0.2 2001:db8::2",
+      "10.0.0.2 2001:db8::2",
+      "10.0.0.2 2001:db8::2",
       "127.0.0.1 ::1",
       "NotFound"
     ])
@@ -87,7 +90,7 @@ describe("the names of a network", () => {
         return [...before, yield* lookup("db.internal", "IPv6")]
       })
     )
-    assert.deepStrictEqual(Sim.getOrThrow(report), ["ServerFailure", "10.0.0.2", "fd00::2"])
+    assert.deepStrictEqual(Sim.getOrThrow(report), ["ServerFailure", "10.0.0.2", "2001:db8::2"])
   })
 
   it("fail as the faults of a script say", () => {
@@ -123,7 +126,7 @@ describe("the names of a network", () => {
     )
     assert.deepStrictEqual(Sim.getOrThrow(report), [
       ["10.0.0.9", "127.0.0.1", "NotFound", "10.0.0.2"],
-      ["NotFound", "::1", "NotFound", "fd00::2"],
+      ["NotFound", "::1", "NotFound", "2001:db8::2"],
       "10.0.0.9",
       "10.0.0.2"
     ])
@@ -150,7 +153,7 @@ describe("the names of a network", () => {
 
 describe("a connector on the names of a network", () => {
   const listening = Effect.gen(function*() {
-    for (const [family, at] of [["IPv4", "10.0.0.2:80"], ["IPv6", "[fd00::2]:80"]] as const) {
+    for (const [family, at] of [["IPv4", "10.0.0.2:80"], ["IPv6", "[2001:db8::2]:80"]] as const) {
       const listener = yield* Winsock.socket({ family, type: "stream" })
       yield* Winsock.bind(listener, at)
       yield* Winsock.listen(listener)
@@ -180,7 +183,7 @@ describe("a connector on the names of a network", () => {
         net.slowName("db.internal", "10 millis", "IPv6")
         net.slowName("db.internal", "1 minute", "IPv4")
       }),
-      ["[fd00::2]:80", 10 + trip]
+      ["[2001:db8::2]:80", 10 + trip]
     )
   })
 
@@ -189,7 +192,7 @@ describe("a connector on the names of a network", () => {
       connected((net) => {
         net.slowName("db.internal", "30 millis", "IPv6")
       }),
-      ["[fd00::2]:80", 30 + trip]
+      ["[2001:db8::2]:80", 30 + trip]
     )
     assert.deepStrictEqual(
       connected((net) => {
@@ -215,7 +218,64 @@ describe("a connector on the names of a network", () => {
         net.slowName("db.internal", "400 millis", "IPv6")
       }),
       // The attempt delay of the first one is over by then.
-      ["[fd00::2]:80", 400 + trip]
+      ["[2001:db8::2]:80", 400 + trip]
     )
+  })
+
+  it("begins with the family that the order of RFC 6724 puts first, where both are known", () => {
+    // A unique local address stands behind IPv4.
+    const local = (prepare: (net: SimNetwork.Network) => void) => {
+      const report = Sim.run(Effect.gen(function*() {
+        const net = yield* SimNetwork.make({ hosts: { client: {}, server: { names: ["db.internal"] } } })
+        prepare(net)
+        return yield* connector.connect("db.internal:80").pipe(
+          Effect.flip,
+          Effect.map(({ attempts }) => attempts?.map(({ address }) => SocketAddress.format(address))),
+          Effect.scoped,
+          Effect.provide(net.layerConnector("client"))
+        )
+      }))
+      return [Sim.getOrThrow(report), Duration.toMillis(report.elapsed)]
+    }
+    const order = ["10.0.0.2:80", "[fd00::2]:80"]
+    assert.deepStrictEqual(local(() => {}), [order, 2 * trip])
+    // It waits a little for the one that would be better, also where it is the first to be known.
+    const late = (net: SimNetwork.Network) => void net.slowName("db.internal", "40 millis", "IPv4")
+    assert.deepStrictEqual(local(late), [order, 40 + 2 * trip])
+    const veryLate = (net: SimNetwork.Network) => void net.slowName("db.internal", "1 second", "IPv4")
+    assert.deepStrictEqual(local(veryLate), [[...order].reverse(), 1000 + trip])
+  })
+
+  it("leaves what leads nowhere for the end, and does not wait for it", () => {
+    assert.deepStrictEqual(
+      connected((net) => net.setName("db.internal", ["2a00::1", "2a00::2", "10.0.0.2"])),
+      ["10.0.0.2:80", trip]
+    )
+  })
+
+  it("takes the resolver's order, and opens no socket for it, where it is not to sort", () => {
+    const report = run((net) =>
+      Effect.gen(function*() {
+        net.setName("db.internal", ["2a00::1", "2001:db8::2"])
+        const attempts = (
+          connector: Connector.Connector<
+            string,
+            unknown,
+            { readonly attempts?: ReadonlyArray<{ readonly address: SocketAddress.SocketAddress }> },
+            Services
+          >
+        ) =>
+          Effect.flip(connector.connect("db.internal:80")).pipe(
+            Effect.map(({ attempts }) => attempts?.map(({ address }) => SocketAddress.format(address)))
+          )
+        const unsorted = Connector.winsock.pipe(Connector.happyEyeballs(), Connector.resolve({ sort: false }))
+        const table = [AddressSelection.policy("2a00::/16", 99, 1), AddressSelection.policy("::/0", 1, 1)]
+        const byTable = Connector.winsock.pipe(Connector.happyEyeballs(), Connector.resolve({ sort: table }))
+        return [yield* attempts(unsorted), yield* attempts(connector), yield* attempts(byTable)]
+      })
+    )
+    const given = ["[2a00::1]:80", "[2001:db8::2]:80"]
+    // A table does not reach what cannot be reached.
+    assert.deepStrictEqual(Sim.getOrThrow(report), [given, [...given].reverse(), [...given].reverse()])
   })
 })
