@@ -67,6 +67,7 @@ import * as SocketAddress from "./SocketAddress.ts"
 import type * as SocketOption from "./SocketOption.ts"
 import * as Tls from "./Tls.ts"
 import * as UserData from "./UserData.ts"
+import * as Waterfall from "./Waterfall.ts"
 import * as Winsock from "./Winsock.ts"
 import * as WsaError from "./WsaError.ts"
 
@@ -1607,6 +1608,68 @@ export const events: {
         Effect.andThen(Queue.end(queue))
       )
     )
+)
+
+/**
+ * Connects to a target, and draws what happened: `Waterfall.render` of its {@link events}.
+ *
+ * **When to use**
+ *
+ * Use to see why a connect is slow, or fails.
+ *
+ * **Details**
+ *
+ * It does not fail: a failure is in the picture. The connection is closed at once.
+ *
+ * **Example** (Looking at an address that does not answer)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector } from "@effect-winsock/core"
+ * import { Sim, SimNetwork } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const connector = Connector.winsock.pipe(Connector.timeout("1 second"))
+ * const program = Effect.gen(function*() {
+ *   const net = yield* SimNetwork.SimNetwork
+ *   net.blackhole("192.0.2.1:80")
+ *   return yield* Connector.explain(connector, "192.0.2.1:80")
+ * }).pipe(Effect.provide(SimNetwork.layer()))
+ *
+ * const lines = Sim.getOrThrow(Sim.run(program)).split("\n")
+ * lines[0] // => "192.0.2.1:80: WSAETIMEDOUT after 1 s"
+ * lines[3] // => "1 192.0.2.1:80         =========================x      1 s  WSAETIMEDOUT"
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const explain: {
+  /**
+   * Connects to a target, and draws what happened: `Waterfall.render` of its {@link events}.
+   */
+  <Target>(
+    target: Target,
+    options?: Waterfall.Options
+  ): <Out, E, R>(self: Connector<Target, Out, E, R>) => Effect.Effect<string, never, Exclude<R, Scope.Scope>>
+  /**
+   * Connects to a target, and draws what happened: `Waterfall.render` of its {@link events}.
+   */
+  <Target, Out, E, R>(
+    self: Connector<Target, Out, E, R>,
+    target: Target,
+    options?: Waterfall.Options
+  ): Effect.Effect<string, never, Exclude<R, Scope.Scope>>
+} = dual(
+  (args) => isConnector(args[0]),
+  <Target, Out, E, R>(self: Connector<Target, Out, E, R>, target: Target, options?: Waterfall.Options) =>
+    Effect.suspend(() => {
+      const seen: Array<ConnectorEvent> = []
+      return Observing.observing(self.connect(target), 1, Targets.textOf(target), (event) => seen.push(event)).pipe(
+        Effect.scoped,
+        Effect.ignore,
+        Effect.map(() => Waterfall.render(seen, options))
+      )
+    })
 )
 
 // ---------------------------------------------------------------------------------------------------------------------

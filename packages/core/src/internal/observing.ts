@@ -115,7 +115,8 @@ interface Told {
 export const failureOf = (error: unknown): Failure => {
   if (typeof error !== "object" || error === null) return { code: "Unknown", detail: String(error) }
   const { _tag, by, detail, name, native, stage, ...rest }: Told = error
-  const code = _tag === "WsaUnmapped" ? rest.code ?? _tag : _tag ?? name ?? "Unknown"
+  // what is no error has a code and no tag: an attempt that an error carries
+  const code = _tag === undefined || _tag === "WsaUnmapped" ? rest.code ?? _tag ?? name ?? "Unknown" : _tag
   return {
     code,
     ...(stage === undefined ? {} : { stage }),
