@@ -53,6 +53,7 @@ import * as Connection from "./Connection.ts"
 import type { ConnectorEvent } from "./ConnectorEvent.ts"
 import * as HappyEyeballs from "./HappyEyeballs.ts"
 import * as EffectSocket from "./internal/effectSocket.ts"
+import { Limiter } from "./internal/limiter.ts"
 import * as Observing from "./internal/observing.ts"
 import * as Pipeline from "./internal/pipeline.ts"
 import * as Policed from "./internal/policed.ts"
@@ -1255,11 +1256,13 @@ export const happyEyeballs: {
 )
 
 /** Whose budget and whose breaker: that of the address, where it is one already, else that of what was asked for. */
-const destinationOf = (target: unknown): RetryPolicy.Destination => {
-  if (isEndpoint(target)) return target.address
-  const origin = hasProperty(target, "origin") ? target.origin : undefined
-  if (Host.isHostPort(origin)) return Host.formatHostPort(origin)
-  return typeof target === "string" ? target : ""
+const destinationOf = (target: unknown): RetryPolicy.Destination =>
+  isEndpoint(target) ? target.address : Targets.textOf(target)
+
+/** The same, to be the key of what is kept for each destination. */
+const destinationText = (target: unknown): string => {
+  const destination = destinationOf(target)
+  return typeof destination === "string" ? destination : SocketAddress.format(destination)
 }
 
 /**
@@ -1356,6 +1359,78 @@ export const circuitBreaker = <Target, Out, E, R>(
           )
           : Effect.void)
   )
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Steps: how many
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * How many connects may be under way at a time.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface LimitOptions {
+  /** To each destination; as many as come unless given. */
+  readonly perDestination?: number | undefined
+  /** To all destinations together; as many as come unless given. */
+  readonly total?: number | undefined
+}
+
+/**
+ * Lets so many connects be under way at a time: to each destination, and in all. The others wait for their turn.
+ *
+ * **When to use**
+ *
+ * Use where many fibers begin at once: a server that comes back is not run over, and a machine does not run out of ports.
+ *
+ * **Details**
+ *
+ * What counts is a connect that is under way, not a connection that stands: {@link pooled} limits those. The limit belongs to
+ * the connector, and to all who use it. Whoever came first is served first; of several destinations, where the total is used
+ * up, each in its turn. Who waits can be interrupted, and a time-out that stands after the step covers the wait. A number
+ * below 1 is 1.
+ *
+ * The destination is the address, where the step stands before {@link happyEyeballs}, and else what was asked for.
+ *
+ * **Example** (One at a time)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector } from "@effect-winsock/core"
+ * import { Sim } from "@effect-winsock/testing"
+ * import { Duration, Effect } from "effect"
+ *
+ * const slow = Connector.make((_target: string) => Effect.sleep("1 second")).pipe(Connector.limit(1))
+ * const connects = ["db:1", "db:1", "db:1", "elsewhere:1"].map((target) => slow.connect(target))
+ * const report = Sim.run(Effect.scoped(Effect.all(connects, { concurrency: "unbounded" })))
+ * Duration.toSeconds(report.elapsed) // => 3
+ * ```
+ *
+ * @category steps
+ * @since 0.1.0
+ */
+export const limit: {
+  /**
+   * Lets so many connects be under way at a time: to each destination, and in all. The others wait for their turn.
+   */
+  (
+    limits: number | LimitOptions
+  ): <Target, Out, E, R>(self: Connector<Target, Out, E, R>) => Connector<Target, Out, E, R>
+  /**
+   * Lets so many connects be under way at a time: to each destination, and in all. The others wait for their turn.
+   */
+  <Target, Out, E, R>(self: Connector<Target, Out, E, R>, limits: number | LimitOptions): Connector<Target, Out, E, R>
+} = dual(
+  2,
+  <Target, Out, E, R>(
+    self: Connector<Target, Out, E, R>,
+    limits: number | LimitOptions
+  ): Connector<Target, Out, E, R> => {
+    const { perDestination, total } = typeof limits === "number" ? { perDestination: limits } : limits
+    const limiter = new Limiter(perDestination, total)
+    return mapConnect(self, (connect, target) => limiter.run(destinationText(target), connect))
+  }
+)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Steps: names

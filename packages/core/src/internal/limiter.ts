@@ -1,0 +1,47 @@
+/**
+ * So many at a time, for each destination and in all.
+ */
+import * as Effect from "effect/Effect"
+import * as PartitionedSemaphore from "effect/PartitionedSemaphore"
+import * as Semaphore from "effect/Semaphore"
+
+const atLeastOne = (count: number): number => Math.max(1, Math.trunc(count))
+
+interface Lane {
+  readonly semaphore: Semaphore.Semaphore
+  /** Who is in it, or waits for it. */
+  users: number
+}
+
+export class Limiter {
+  private readonly lanes = new Map<string, Lane>()
+  private readonly perDestination: number | undefined
+  private readonly all: PartitionedSemaphore.PartitionedSemaphore<string> | undefined
+
+  constructor(perDestination: number | undefined, total: number | undefined) {
+    this.perDestination = perDestination === undefined ? undefined : atLeastOne(perDestination)
+    this.all = total === undefined ? undefined : PartitionedSemaphore.makeUnsafe({ permits: atLeastOne(total) })
+  }
+
+  /** Who waits for his destination has nothing yet of what is for all. */
+  run<A, E, R>(destination: string, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    const among = this.all === undefined ? self : this.all.withPermit(destination)(self)
+    if (this.perDestination === undefined) return among
+    return Effect.acquireUseRelease(
+      Effect.sync(() => this.enter(destination)),
+      ({ semaphore }) => semaphore.withPermit(among),
+      (lane) => Effect.sync(() => this.leave(destination, lane))
+    )
+  }
+
+  private enter(destination: string): Lane {
+    const lane = this.lanes.get(destination) ?? { semaphore: Semaphore.makeUnsafe(this.perDestination!), users: 0 }
+    lane.users++
+    this.lanes.set(destination, lane)
+    return lane
+  }
+
+  private leave(destination: string, lane: Lane): void {
+    if (--lane.users === 0) this.lanes.delete(destination)
+  }
+}
