@@ -249,14 +249,14 @@ class SocketConnection implements Connection {
     return Winsock.shutdown(this.socket, "send")
   }
   get closeReason() {
-    return Internal.Socket.is(this.socket) ? reasonOf(this.socket) : undefined
+    return Internal.Socket.is(this.socket) ? reasonOf(this.socket, this.remote) : undefined
   }
   get closed() {
-    return Internal.Socket.is(this.socket) ? awaitReason(this.socket) : Effect.never
+    return Internal.Socket.is(this.socket) ? awaitReason(this.socket, this.remote) : Effect.never
   }
 }
 
-const reasonOf = (socket: Internal.Socket): CloseReason | undefined => {
+const reasonOf = (socket: Internal.Socket, remote: SocketAddress.SocketAddress): CloseReason | undefined => {
   const ending = socket.ending()
   if (ending === undefined) return undefined
   return typeof ending === "string" ? { _tag: "Ended", by: ending } : {
@@ -264,19 +264,19 @@ const reasonOf = (socket: Internal.Socket): CloseReason | undefined => {
     error: WsaError.forCall("recv", ending.code, {
       stage: "receive",
       local: socket.localOnceConnected(),
-      remote: socket.peer(),
+      remote,
       native: ending.native
     }) as ReadError
   }
 }
 
-const awaitReason = (socket: Internal.Socket): Effect.Effect<CloseReason> =>
+const awaitReason = (socket: Internal.Socket, remote: SocketAddress.SocketAddress): Effect.Effect<CloseReason> =>
   Effect.callback((resume) => {
-    const now = reasonOf(socket)
+    const now = reasonOf(socket, remote)
     if (now !== undefined) return resume(Effect.succeed(now))
     const watching = {
       look: () => {
-        const reason = reasonOf(socket)
+        const reason = reasonOf(socket, remote)
         if (reason === undefined) return
         socket.removeWatching(watching)
         resume(afterCall(Effect.succeed(reason)))
