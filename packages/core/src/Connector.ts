@@ -39,7 +39,6 @@ import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as AddressResolver from "effect/net/AddressResolver"
 import * as Host from "effect/net/Host"
-import * as NetAddress from "effect/net/NetAddress"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import { hasProperty } from "effect/Predicate"
 import * as Queue from "effect/Queue"
@@ -868,12 +867,9 @@ export const callerData: {
 
 /** The host that was asked for: the name of a name, the address of an address. A path has none. */
 const hostOf = (target: unknown): string | undefined => {
-  const origin = hasProperty(target, "origin") ? target.origin : undefined
-  if (Host.isHostPort(origin)) return Host.formatHost(origin.host)
-  const address = SocketAddress.fromInput(isEndpoint(target) ? target.address : target as SocketAddress.Input)
-  return Result.isFailure(address) || address.success._tag === "UnixPathAddress"
-    ? undefined
-    : NetAddress.formatIp(address.success.address)
+  const read = hasProperty(target, "origin") ? Result.succeed(target) : Targets.read(target)
+  const origin = Result.isSuccess(read) ? read.success.origin : undefined
+  return Host.isHostPort(origin) ? Host.formatHost(origin.host) : undefined
 }
 
 /**

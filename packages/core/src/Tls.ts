@@ -812,6 +812,77 @@ export const isFor = (names: ReadonlyArray<string>, serverName: string): boolean
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
+// Options that cannot be
+// ---------------------------------------------------------------------------------------------------------------------
+
+const bad = (option: TlsBadOption["option"], detail: string) => new TlsBadOption({ stage: "tls", option, detail })
+
+const protocolName = /^[\x21-\x7e]{1,255}$/
+/** All names of protocols with a length before each: what the extension has room for. */
+const longestAlpn = 65_533
+
+/** A name as it is sent: one with letters of other scripts has a form for that (RFC 5890). */
+const sendable = /^[\w-]+(?:\.[\w-]+)*\.?$/
+
+/**
+ * What is wrong with options, as far as that can be told of themselves; `undefined` where nothing is.
+ *
+ * **When to use**
+ *
+ * Use to write a {@link Tls} of your own.
+ *
+ * **Details**
+ *
+ * A client that verifies has to know whom it means. Versions and names of protocols have to be such as can be sent.
+ *
+ * **Example** (A client that means nobody)
+ *
+ * ```ts import.meta.vitest
+ * import { Tls } from "@effect-winsock/core"
+ *
+ * Tls.faultOf("client", { serverName: "example.org" }) // => undefined
+ * Tls.faultOf("client", {})?.option // => "serverName"
+ * const options = { serverName: "example.org", minVersion: "TLSv1.3", maxVersion: "TLSv1.2" } as const
+ * Tls.faultOf("client", options)?.option // => "minVersion"
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const faultOf: {
+  /**
+   * What is wrong with what a client asks for.
+   */
+  (side: "client", options: ConnectOptions): TlsBadOption | undefined
+  /**
+   * What is wrong with what a server asks for.
+   */
+  (side: "server", options: AcceptOptions): TlsBadOption | undefined
+} = (side: "client" | "server", options: ConnectOptions | AcceptOptions): TlsBadOption | undefined => {
+  const { alpn = [], maxVersion = "TLSv1.3", minVersion = "TLSv1.2" } = options
+  if (minVersion > maxVersion) return bad("minVersion", `it is ${minVersion}, and the highest is ${maxVersion}`)
+  if (alpn.some((name) => !protocolName.test(name))) {
+    return bad("alpn", "the name of a protocol has 1 to 255 bytes of ASCII")
+  }
+  if (alpn.join(" ").length + 1 > longestAlpn) {
+    return bad("alpn", `all names have at most ${longestAlpn} bytes together, with one before each`)
+  }
+  return side === "client" ? faultOfName(options) : undefined
+}
+
+const faultOfName = (options: ConnectOptions): TlsBadOption | undefined => {
+  const { dangerouslyAcceptAnyCertificate, serverName } = options
+  if (serverName === undefined) {
+    return dangerouslyAcceptAnyCertificate === true
+      ? undefined
+      : bad("serverName", "there is no name and no address that the certificate could be of")
+  }
+  return sendable.test(serverName) || ipOf(serverName) !== undefined
+    ? undefined
+    : bad("serverName", `${JSON.stringify(serverName)} is neither a name nor an address`)
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
 // Sessions that are taken up again
 // ---------------------------------------------------------------------------------------------------------------------
 
@@ -819,8 +890,7 @@ interface Kept {
   readonly options: ConnectOptions
   readonly bytes: Uint8Array
   readonly protocol: Version
-  /** Until when the certificate that was verified in it is valid. */
-  readonly validTo: DateTime.Utc | undefined
+  readonly certificate: Certificate | undefined
 }
 
 /** A session is worth what was verified in it: it is taken up again only by whoever would have verified the same. */
@@ -854,7 +924,7 @@ const asksTheSame = (a: ConnectOptions, b: ConnectOptions): boolean =>
  *
  * const now = DateTime.makeUnsafe("2026-01-01T00:00:00Z")
  * sessions.take({ serverName: "example.com" }, now) // => undefined
- * sessions.take(options, now)?.length // => 2
+ * sessions.take(options, now)?.bytes // => new Uint8Array([1, 2])
  * sessions.size // => 0
  * ```
  *
@@ -875,13 +945,16 @@ export class SessionCache {
   }
 
   /** The newest session that whoever asks for this may take up, at this time. */
-  take(options: ConnectOptions, now: DateTime.Utc): Uint8Array | undefined {
+  take(
+    options: ConnectOptions,
+    now: DateTime.Utc
+  ): { readonly bytes: Uint8Array; readonly certificate: Certificate | undefined } | undefined {
     for (let i = this.kept.length - 1; i >= 0; i--) {
-      const { bytes, options: own, protocol, validTo } = this.kept[i]!
+      const { bytes, certificate, options: own, protocol } = this.kept[i]!
       if (!asksTheSame(own, options)) continue
-      const valid = validTo === undefined || DateTime.isLessThan(now, validTo)
-      if (!valid || protocol === "TLSv1.3") this.kept.splice(i, 1)
-      if (valid) return bytes
+      const isValid = certificate === undefined || DateTime.isLessThan(now, certificate.validTo)
+      if (!isValid || protocol === "TLSv1.3") this.kept.splice(i, 1)
+      if (isValid) return { bytes, certificate }
     }
     return undefined
   }
@@ -892,15 +965,16 @@ export class SessionCache {
     session: {
       readonly bytes: Uint8Array
       readonly protocol: Version
-      readonly validTo?: DateTime.Utc | undefined
+      /** The server's, when the session was begun: taking one up again brings none. */
+      readonly certificate?: Certificate | undefined
     }
   ): void {
-    const { bytes, protocol, validTo } = session
+    const { bytes, certificate, protocol } = session
     if (protocol === "TLSv1.2") {
       const same = this.kept.findIndex((kept) => kept.protocol === protocol && asksTheSame(kept.options, options))
       if (same >= 0) this.kept.splice(same, 1)
     }
-    this.kept.push({ options, bytes, protocol, validTo })
+    this.kept.push({ options, bytes, protocol, certificate })
     if (this.kept.length > this.capacity) this.kept.splice(0, this.kept.length - this.capacity)
   }
 }

@@ -111,20 +111,21 @@ describe("Tls", () => {
   describe("a cache of sessions", () => {
     const now = at("2026-01-15T00:00:00Z")
     const bytes = (n: number) => new Uint8Array([n])
+    const given = (n: number, certificate?: Tls.Certificate) => ({ bytes: bytes(n), certificate })
 
     it("gives one of TLS 1.3 once, the newest first, and one of TLS 1.2 again", () => {
       const sessions = new Tls.SessionCache()
       const options = { serverName: "example.org" }
       sessions.put(options, { bytes: bytes(1), protocol: "TLSv1.3" })
       sessions.put(options, { bytes: bytes(2), protocol: "TLSv1.3" })
-      assert.deepStrictEqual(sessions.take({ ...options }, now), bytes(2))
-      assert.deepStrictEqual(sessions.take(options, now), bytes(1))
+      assert.deepStrictEqual(sessions.take({ ...options }, now), given(2))
+      assert.deepStrictEqual(sessions.take(options, now), given(1))
       assert.isUndefined(sessions.take(options, now))
       sessions.put(options, { bytes: bytes(3), protocol: "TLSv1.2" })
       sessions.put(options, { bytes: bytes(4), protocol: "TLSv1.2" })
       assert.strictEqual(sessions.size, 1)
-      assert.deepStrictEqual(sessions.take(options, now), bytes(4))
-      assert.deepStrictEqual(sessions.take(options, now), bytes(4))
+      assert.deepStrictEqual(sessions.take(options, now), given(4))
+      assert.deepStrictEqual(sessions.take(options, now), given(4))
     })
 
     it("gives it only to whoever verifies the same in the same way", () => {
@@ -140,19 +141,19 @@ describe("Tls", () => {
         { ...options, dangerouslyAcceptAnyCertificate: true }
       ]
       for (const other of others) assert.isUndefined(sessions.take(other, now))
-      assert.deepStrictEqual(sessions.take({ ...options, alpn: ["h2"] }, now), bytes(1))
+      assert.deepStrictEqual(sessions.take({ ...options, alpn: ["h2"] }, now), given(1))
     })
 
     it("gives none whose certificate has expired, and drops the oldest", () => {
       const sessions = new Tls.SessionCache({ capacity: 2 })
       const options = { serverName: "example.org" }
-      sessions.put(options, { bytes: bytes(1), protocol: "TLSv1.2", validTo: certificate.validTo })
-      assert.isDefined(sessions.take(options, now))
+      sessions.put(options, { bytes: bytes(1), protocol: "TLSv1.2", certificate })
+      assert.deepStrictEqual(sessions.take(options, now), given(1, certificate))
       assert.isUndefined(sessions.take(options, certificate.validTo))
       assert.strictEqual(sessions.size, 0)
       for (const n of [1, 2, 3]) sessions.put(options, { bytes: bytes(n), protocol: "TLSv1.3" })
       assert.strictEqual(sessions.size, 2)
-      assert.deepStrictEqual([sessions.take(options, now), sessions.take(options, now)], [bytes(3), bytes(2)])
+      assert.deepStrictEqual([sessions.take(options, now), sessions.take(options, now)], [given(3), given(2)])
     })
   })
 })

@@ -1,18 +1,19 @@
 /**
- * What connectors need, over Node's own sockets and resolver, as one layer.
+ * What connectors need, over Node's own sockets, resolver and TLS, as one layer.
  *
  * @since 0.1.0
  */
-import type { Winsock, WsaError } from "@effect-winsock/core"
+import type { Tls, Winsock, WsaError } from "@effect-winsock/core"
 import * as NodeAddressResolver from "@effect/platform-node-shared/NodeAddressResolver"
 import * as NodeDns from "@effect/platform-node-shared/NodeDns"
 import * as Layer from "effect/Layer"
 import type * as AddressResolver from "effect/net/AddressResolver"
 import type * as Dns from "effect/net/Dns"
+import * as NodeTls from "./NodeTls.ts"
 import * as NodeWinsock from "./NodeWinsock.ts"
 
 /**
- * A running Winsock over Node's sockets, with the look-up of names by the system's resolver.
+ * A running Winsock over Node's sockets, with the look-up of names by the system's resolver, and TLS.
  *
  * **When to use**
  *
@@ -41,9 +42,10 @@ import * as NodeWinsock from "./NodeWinsock.ts"
  * @since 0.1.0
  */
 export const layer: Layer.Layer<
-  Winsock.Winsock | Dns.Dns | AddressResolver.AddressResolver,
+  Winsock.Winsock | Dns.Dns | AddressResolver.AddressResolver | Tls.Tls,
   WsaError.WSAStartupError
-> = Layer.merge(
+> = Layer.mergeAll(
   NodeWinsock.layer,
+  NodeTls.layer,
   Layer.provideMerge(NodeAddressResolver.layer, NodeDns.layer)
 )

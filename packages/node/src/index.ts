@@ -1,4 +1,5 @@
 export * as NodeConnector from "./NodeConnector.ts"
 export * as NodeProvider from "./NodeProvider.ts"
+export * as NodeTls from "./NodeTls.ts"
 export * as NodeWinsock from "./NodeWinsock.ts"
 export * as Report from "./Report.ts"
