@@ -1,5 +1,6 @@
 export * as NodeConnector from "./NodeConnector.ts"
 export * as NodeProvider from "./NodeProvider.ts"
 export * as NodeTls from "./NodeTls.ts"
+export * as NodeUndici from "./NodeUndici.ts"
 export * as NodeWinsock from "./NodeWinsock.ts"
 export * as Report from "./Report.ts"
