@@ -30,7 +30,7 @@ const clientOf = <E1, R1, E2 = never, R2 = never>(connectors: NodeUndici.Connect
 
 const live = <A, E>(program: Effect.Effect<A, E, HttpClient.HttpClient | Scope.Scope>, connector = pipeline) =>
   leavingNothing(
-    Effect.scoped(program).pipe(Effect.provide(clientOf({ http: connector })), Effect.provide(NodeConnector.layer))
+    Effect.provide(Effect.scoped(program), Layer.provide(clientOf({ http: connector }), NodeConnector.layer))
   )
 
 interface Server {
