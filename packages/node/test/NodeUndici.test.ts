@@ -187,10 +187,7 @@ describe("effect's HTTP client over connectors", () => {
         Connector.resolve()
       )
       const error = yield* leavingNothing(
-        failure(get).pipe(
-          Effect.provide(clientOf({ http: hurried })),
-          Effect.provide(NodeConnector.layer)
-        )
+        Effect.provide(failure(get), Layer.provide(clientOf({ http: hurried }), NodeConnector.layer))
       )
       assert.deepInclude(error, { _tag: "WSAETIMEDOUT", by: "attempt" })
     }).pipe(Effect.scoped))
