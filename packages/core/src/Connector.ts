@@ -58,6 +58,7 @@ import * as Pipeline from "./internal/pipeline.ts"
 import * as Policed from "./internal/policed.ts"
 import * as Resolving from "./internal/resolving.ts"
 import * as Targets from "./internal/target.ts"
+import * as Tracing from "./internal/telemetry.ts"
 import * as Tunnel from "./internal/tunnel.ts"
 import { within } from "./internal/within.ts"
 import * as Proxy from "./Proxy.ts"
@@ -65,6 +66,7 @@ import * as Qos from "./Qos.ts"
 import * as RetryPolicy from "./RetryPolicy.ts"
 import * as SocketAddress from "./SocketAddress.ts"
 import type * as SocketOption from "./SocketOption.ts"
+import type * as Telemetry from "./Telemetry.ts"
 import * as Tls from "./Tls.ts"
 import * as UserData from "./UserData.ts"
 import * as Waterfall from "./Waterfall.ts"
@@ -939,7 +941,13 @@ const through = <E0, E, R>(
     Pipeline.isolated(Effect.gen(function*() {
       const destination = yield* Tunnel.destinationOf(target)
       const connection = yield* plain(self.connect(targetOf(hop.server)))
-      return yield* Tunnel.opened(connection, hop, destination)
+      const opened = yield* Tunnel.opened(connection, hop, destination)
+      yield* Observing.emit(() => ({
+        _tag: "ProxyPassed",
+        proxy: Proxy.format(hop),
+        destination: Host.formatHostPort(Host.hostPortUnsafe(destination.host, destination.port))
+      }))
+      return opened
     }))
   )
 
@@ -1741,6 +1749,66 @@ export const explain: {
         Effect.map(() => Waterfall.render(seen, options))
       )
     })
+)
+
+/**
+ * Tells tracers and metrics what a connect does, by OpenTelemetry's names.
+ *
+ * **When to use**
+ *
+ * Use as the last step, so that everything belongs to the span of the connect.
+ *
+ * **Details**
+ *
+ * - A span for the connect, and within it one for each look-up and each attempt; {@link Telemetry} has their names and
+ *   attributes. What a retry waits for is told as an event of the connect's.
+ * - A connect that goes well is no error, whatever became of its attempts.
+ * - How long it took goes to `Telemetry.duration`, by `error.type`.
+ * - It costs nothing per call: reads and writes are not told of.
+ *
+ * **Example** (How long connects take that are refused)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, Telemetry } from "@effect-winsock/core"
+ * import { Memory } from "@effect-winsock/testing"
+ * import { Effect, Metric } from "effect"
+ *
+ * const connector = Connector.winsock.pipe(Connector.telemetry({ attributes: { "service.name": "shop" } }))
+ * const refused = Metric.withAttributes(Telemetry.duration, {
+ *   "service.name": "shop",
+ *   "error.type": "connection_refused"
+ * })
+ * const program = Effect.gen(function*() {
+ *   yield* Effect.flip(connector.connect("127.0.0.1:9"))
+ *   return (yield* Metric.value(refused)).count
+ * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
+ *
+ * await Effect.runPromise(program) // => 1
+ * ```
+ *
+ * @category steps
+ * @since 0.1.0
+ */
+export const telemetry: {
+  /**
+   * Tells tracers and metrics what a connect does, by OpenTelemetry's names.
+   */
+  (options?: Telemetry.Options): <Target, Out, E, R>(
+    self: Connector<Target, Out, E, R>
+  ) => Connector<Target, Out, E, R>
+  /**
+   * Tells tracers and metrics what a connect does, by OpenTelemetry's names.
+   */
+  <Target, Out, E, R>(self: Connector<Target, Out, E, R>, options?: Telemetry.Options): Connector<Target, Out, E, R>
+} = dual(
+  (args) => isConnector(args[0]),
+  <Target, Out, E, R>(
+    self: Connector<Target, Out, E, R>,
+    options: Telemetry.Options = {}
+  ): Connector<Target, Out, E, R> => {
+    const measured = Tracing.measuring(options)
+    return mapConnect(self, (connect, target) => Tracing.traced(connect, target, options, measured))
+  }
 )
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -116,10 +116,19 @@ export const read = (input: unknown): Result.Result<Target, WsaError.WSAEINVAL> 
 
 const isCandidates = (input: unknown): input is Candidates => hasProperty(input, "_tag") && input._tag === "Candidates"
 
+/** What of a target is known, whatever it is. */
+export const partsOf = (input: unknown): {
+  readonly origin: Origin | undefined
+  readonly address: SocketAddress.SocketAddress | undefined
+} => {
+  const target = isCandidates(input) ? input : Result.getOrUndefined(read(input))
+  return { origin: target?.origin, address: target?._tag === "Endpoint" ? target.address : undefined }
+}
+
 /** A target as people write it; nothing where it is none of ours. */
 export const textOf = (input: unknown): string => {
-  const target = isCandidates(input) ? input : Result.getOrUndefined(read(input))
-  if (target === undefined) return typeof input === "string" ? input : ""
-  if (target.origin !== undefined) return Host.formatHostPort(target.origin)
-  return target._tag === "Endpoint" ? SocketAddress.format(target.address) : ""
+  const { address, origin } = partsOf(input)
+  if (origin !== undefined) return Host.formatHostPort(origin)
+  if (address !== undefined) return SocketAddress.format(address)
+  return typeof input === "string" ? input : ""
 }
