@@ -123,7 +123,8 @@ export const ofHttp = (response: Http.Response): Refusal | undefined => {
       squid
     ].filter((each) => each !== undefined).join("; ")
   )
-  if (status === 407) return { _tag: "Authentication", words }
+  // 401 is for origins; tinyproxy says it of a password that is not the right one.
+  if (status === 407 || status === 401) return { _tag: "Authentication", words }
   const telling = members.find(({ error }) => tokens.has(error))
   if (telling !== undefined) return tokens.get(telling.error)!(words, telling)
   const known = squid === undefined ? undefined : ofSquid(squid, words)

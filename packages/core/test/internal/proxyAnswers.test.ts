@@ -34,6 +34,7 @@ describe("proxyAnswers", () => {
   it("HTTP: every status that says nothing more comes to what the page says", () => {
     const known: { readonly [status: number]: string } = {
       400: "Protocol",
+      401: "Authentication",
       403: "WSAEACCES",
       404: "WSAHOST_NOT_FOUND",
       405: "WSAEOPNOTSUPP",
