@@ -25,6 +25,7 @@
 import type * as Provider from "@effect-winsock/core/Provider"
 import type * as Qos from "@effect-winsock/core/Qos"
 import * as SocketAddress from "@effect-winsock/core/SocketAddress"
+import type * as Tls from "@effect-winsock/core/Tls"
 import * as Winsock from "@effect-winsock/core/Winsock"
 import type * as WsaError from "@effect-winsock/core/WsaError"
 import * as Cause from "effect/Cause"
@@ -45,6 +46,7 @@ import type { LinkSettings } from "./internal/network/link.ts"
 import { dnsOf } from "./internal/network/names.ts"
 import { Network as Model } from "./internal/network/network.ts"
 import { type Engine, Sim } from "./Sim.ts"
+import * as SimTls from "./SimTls.ts"
 
 /**
  * What an operating system does, as data: its tables of retries, its limits, its ports. Times are milliseconds.
@@ -250,6 +252,8 @@ export interface Options {
   readonly loopback?: LinkOptions | undefined
   /** How names are looked up. */
   readonly dns?: DnsOptions | undefined
+  /** What hosts trust, and have, where they speak TLS: programs on a layer of `layerConnector`. */
+  readonly tls?: SimTls.Options | undefined
   /** The operating system that the hosts have. Default `linux`. */
   readonly profile?: Profile | undefined
   /** The most caller data that a connect carries, in bytes. Default 0: none. */
@@ -331,11 +335,11 @@ export interface Network {
     host: string,
     options?: { readonly version?: number | undefined }
   ) => Layer.Layer<Winsock.Winsock, WsaError.WSAStartupError>
-  /** Winsock on a host, and the look-up of names: what a connector needs, as `NodeConnector.layer` has it live. */
+  /** Winsock on a host, the look-up of names, and TLS: what a connector needs, as `NodeConnector.layer` has it live. */
   readonly layerConnector: (
     host: string,
     options?: { readonly version?: number | undefined }
-  ) => Layer.Layer<Winsock.Winsock | Dns.Dns | AddressResolver.AddressResolver, WsaError.WSAStartupError>
+  ) => Layer.Layer<Winsock.Winsock | Dns.Dns | AddressResolver.AddressResolver | Tls.Tls, WsaError.WSAStartupError>
   /** What moves the bytes of a host. */
   readonly provider: (host: string) => Provider.Provider
   /** The first address of a host in a family, IPv4 where none is named, with a port. */
@@ -615,7 +619,7 @@ const runOn = (
     )
   })
 
-const handsOn = (engine: Engine, model: Model): Network => {
+const handsOn = (engine: Engine, model: Model, tls: SimTls.Options | undefined): Network => {
   const failures: Array<string> = []
   engine.check("programs that failed", () => failures)
   const place = (address: SocketAddress.Input) => placeOf(SocketAddress.fromInputUnsafe(address))
@@ -638,7 +642,7 @@ const handsOn = (engine: Engine, model: Model): Network => {
     Layer.provideMerge(AddressResolver.layer(), Layer.succeed(Dns.Dns, dnsOf(engine, model.names, host(name))))
   return {
     layer,
-    layerConnector: (name, options) => Layer.merge(layer(name, options), names(name)),
+    layerConnector: (name, options) => Layer.mergeAll(layer(name, options), names(name), SimTls.layer(tls)),
     provider,
     address: (name, port, family = "IPv4") => {
       const found = host(name).addresses.find((address) => isV4(placeOf(address).host) === (family === "IPv4"))
@@ -741,7 +745,7 @@ const handsOn = (engine: Engine, model: Model): Network => {
  * @since 0.1.0
  */
 export const make = (options: Options = {}): Effect.Effect<Network, never, Sim> =>
-  Effect.map(Sim, (engine) => handsOn(engine, modelOf(engine, options)))
+  Effect.map(Sim, (engine) => handsOn(engine, modelOf(engine, options), options.tls))
 
 /**
  * Starts Winsock on the first host of a network of its own, in the run that the program is in.
@@ -787,7 +791,7 @@ const onFirst = <A>(
   }))
 
 /**
- * Starts Winsock on the first host of a network of its own, with the look-up of names: what a connector needs.
+ * Starts Winsock on the first host of a network of its own, with the look-up of names and TLS: what a connector needs.
  *
  * **When to use**
  *
@@ -796,6 +800,7 @@ const onFirst = <A>(
  * **Details**
  *
  * Names are those of the hosts, what `names` adds to them, and what `setName` said of them. `failName` makes asking fail.
+ * TLS is that of `SimTls`.
  *
  * **Example** (Connecting by name)
  *
@@ -820,7 +825,7 @@ const onFirst = <A>(
 export const layerConnector = (
   options: Options & { readonly version?: number | undefined } = {}
 ): Layer.Layer<
-  Winsock.Winsock | Dns.Dns | AddressResolver.AddressResolver | SimNetwork,
+  Winsock.Winsock | Dns.Dns | AddressResolver.AddressResolver | Tls.Tls | SimNetwork,
   WsaError.WSAStartupError,
   Sim
 > => onFirst(options, (net, first) => net.layerConnector(first, { version: options.version }))
