@@ -49,6 +49,7 @@ import * as Stream from "effect/Stream"
 import type * as AddressPolicy from "./AddressPolicy.ts"
 import * as AddressSelection from "./AddressSelection.ts"
 import * as Connection from "./Connection.ts"
+import type * as ConnectionPool from "./ConnectionPool.ts"
 import type { ConnectorEvent } from "./ConnectorEvent.ts"
 import * as HappyEyeballs from "./HappyEyeballs.ts"
 import * as EffectSocket from "./internal/effectSocket.ts"
@@ -56,6 +57,7 @@ import { Limiter } from "./internal/limiter.ts"
 import * as Observing from "./internal/observing.ts"
 import * as Pipeline from "./internal/pipeline.ts"
 import * as Policed from "./internal/policed.ts"
+import * as Pooling from "./internal/pooling.ts"
 import * as Resolving from "./internal/resolving.ts"
 import * as Targets from "./internal/target.ts"
 import * as Tracing from "./internal/telemetry.ts"
@@ -923,24 +925,15 @@ export const tls = (options: Tls.ConnectOptions = {}) =>
 const targetOf = (server: Proxy.Server): Target =>
   Host.isHostPort(server) ? { _tag: "Named", origin: server } : endpoint(server)
 
-/** Nothing that is meant for the target goes along to a proxy. */
-const plain = <A, E, R>(connect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.updateContext(connect, (context: Context.Context<R>) =>
-    context.pipe(
-      Context.add(Qos.SocketQos, undefined),
-      Context.add(Qos.GroupQos, undefined),
-      Context.add(UserData.CallerData, undefined),
-      Context.add(UserData.CalleeCapacity, 0)
-    ))
-
 const through = <E0, E, R>(
   self: Connector<Target, Connection.Connection<E0>, E, R>,
   hop: Proxy.Hop
 ): Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R> =>
   make((target) =>
     Pipeline.isolated(Effect.gen(function*() {
+      yield* Policed.handedOver(target)
       const destination = yield* Tunnel.destinationOf(target)
-      const connection = yield* plain(self.connect(targetOf(hop.server)))
+      const connection = yield* Pipeline.plain(self.connect(targetOf(hop.server)))
       const opened = yield* Tunnel.opened(connection, hop, destination)
       yield* Observing.emit(() => ({
         _tag: "ProxyPassed",
@@ -1434,6 +1427,88 @@ export const limit: {
     const limiter = new Limiter(perDestination, total)
     return mapConnect(self, (connect, target) => limiter.run(destinationText(target), connect))
   }
+)
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Steps: connections that last
+// ---------------------------------------------------------------------------------------------------------------------
+
+/**
+ * Makes a pool of what stands before it: a connector that lends connections, which stay open, for a scope.
+ *
+ * **When to use**
+ *
+ * Use where a program talks with a few destinations again and again, one exchange at a time on a connection.
+ *
+ * **Details**
+ *
+ * - Each destination has a pool of its own, with at most `max` connections. All but `min` of them are closed when nobody has
+ *   wanted them for `idleTimeToLive`. Targets are of one destination where they name the same host and port, or the same
+ *   address on behalf of the same name.
+ * - A connection has one borrower at a time. It goes back when his scope ends, and is kept if it is as good as new
+ *   (`ConnectionPool.isReusable`) and the scope ended in success (`reuse`). Before it is lent again that is looked at once
+ *   more, and its age: what is no longer good is closed, and the next one is taken.
+ * - Who finds none connects, as if there were no pool: its failure and its interruption are his.
+ * - Where all are lent, whoever came first is served first; with a `waitTimeout` it fails with `ConnectionPool.PoolTimeout`.
+ * - The scope of the pool closes all of it, and waits until what is lent has come back.
+ * - Connections belong to the pool and not to a borrower: QOS and user data of the layers around go with none of them. Who
+ *   wants them for all puts them into the pipeline, before this step. Address policies of steps after it hold: nobody is lent
+ *   a connection that was opened under others than his own.
+ *
+ * **Gotchas**
+ *
+ * A borrower who keeps a connection beyond its scope talks into the exchanges of others.
+ *
+ * **Example** (One connection for two exchanges)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, Winsock } from "@effect-winsock/core"
+ * import { Sim, SimNetwork } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:80")
+ *   yield* Winsock.listen(listener)
+ *
+ *   const pool = yield* Connector.winsock.pipe(Connector.pooled({ max: 2 }))
+ *   const first = yield* Effect.scoped(pool.connect("127.0.0.1:80"))
+ *   const second = yield* Effect.scoped(pool.connect("127.0.0.1:80"))
+ *   return first === second
+ * }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
+ *
+ * Sim.getOrThrow(Sim.run(program)) // => true
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const pooled: {
+  /**
+   * Makes a pool of what stands before it: a connector that lends connections, which stay open, for a scope.
+   */
+  <Out extends Connection.Connection<any>>(
+    options?: ConnectionPool.Options<Out>
+  ): <Target, Out2 extends Out, E, R>(
+    self: Connector<Target, Out2, E, R>
+  ) => Effect.Effect<Connector<Target, Out2, E | ConnectionPool.PoolTimeout>, never, R | Scope.Scope>
+  /**
+   * Makes a pool of what stands before it: a connector that lends connections, which stay open, for a scope.
+   */
+  <Target, Out extends Connection.Connection<any>, E, R>(
+    self: Connector<Target, Out, E, R>,
+    options?: ConnectionPool.Options<Out>
+  ): Effect.Effect<Connector<Target, Out, E | ConnectionPool.PoolTimeout>, never, R | Scope.Scope>
+} = dual(
+  (args) => isConnector(args[0]),
+  <Target, Out extends Connection.Connection<any>, E, R>(
+    self: Connector<Target, Out, E, R>,
+    options: ConnectionPool.Options<Out> = {}
+  ): Effect.Effect<Connector<Target, Out, E | ConnectionPool.PoolTimeout>, never, R | Scope.Scope> =>
+    Effect.map(
+      Pooling.open((target: Target) => self.connect(target), options),
+      make<Target, Out, E | ConnectionPool.PoolTimeout>
+    )
 )
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,8 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import type { AddressPolicy } from "../AddressPolicy.ts"
 import type { Endpoint } from "../Connector.ts"
+import * as Qos from "../Qos.ts"
+import * as UserData from "../UserData.ts"
 import type * as Winsock from "../Winsock.ts"
 import type { Observed } from "./observing.ts"
 
@@ -32,6 +34,16 @@ export const withSettings = <A, E, R>(
   self: Effect.Effect<A, E, R>,
   f: (settings: Settings) => Settings
 ): Effect.Effect<A, E, R> => Effect.updateService(self, Settings, f)
+
+/** Nothing that is meant for the target goes along with what is opened on the way to it, or for others too. */
+export const plain = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.updateContext(self, (context: Context.Context<R>) =>
+    context.pipe(
+      Context.add(Qos.SocketQos, undefined),
+      Context.add(Qos.GroupQos, undefined),
+      Context.add(UserData.CallerData, undefined),
+      Context.add(UserData.CalleeCapacity, 0)
+    ))
 
 /**
  * Nothing that a failed or interrupted step has opened is left in the scope of the caller. It is closed also where the

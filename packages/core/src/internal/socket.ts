@@ -1605,6 +1605,16 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
     return SocketState.ending(this.last ?? this.state, this.last !== undefined)
   }
 
+  /** Connected, with both directions open, and nothing that waits to be received: as good as it was when it was new. */
+  isAtRest(): boolean {
+    return this.isOpen() && this.bytes?.length === 0
+  }
+
+  /** Connected, with both directions open. */
+  isOpen(): boolean {
+    return SocketState.isOpen(this.state)
+  }
+
   getpeername(): Effect.Effect<SocketAddress.SocketAddress, any> {
     const answer = SocketState.getpeername(this.state, this.instance.facts())
     return typeof answer === "string" ? this.refuse("getpeername", answer, "request") : Effect.succeed(answer)

@@ -1235,6 +1235,10 @@ export const ending = (state: SocketState, closed: boolean): Failure | "peer" | 
   return state.ended && (state.shut & shutFirst) === 0 ? "peer" : "us"
 }
 
+/** Whether it is connected, and neither side has ended its direction. */
+export const isOpen = (state: SocketState): boolean =>
+  state.phase._tag === "Connected" && !state.ended && state.shut === 0
+
 /** A04: the peer, also of an attempt, after a shutdown, and of what broke. */
 export const getpeername = (state: SocketState, facts: Facts): SocketAddress.SocketAddress | Code => {
   const code = gate(state, facts)

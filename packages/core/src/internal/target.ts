@@ -132,3 +132,13 @@ export const textOf = (input: unknown): string => {
   if (address !== undefined) return SocketAddress.format(address)
   return typeof input === "string" ? input : ""
 }
+
+/** What tells one destination from another; the value itself where it is none of ours. */
+export const keyOf = (input: unknown): unknown => {
+  const target = isCandidates(input) ? input : Result.getOrUndefined(read(input))
+  if (target === undefined) return input
+  const origin = target.origin && Host.formatHostPort(target.origin)
+  // one address may stand for several names, each with a certificate of its own
+  if (target._tag === "Endpoint") return `${SocketAddress.format(target.address)} as ${origin}`
+  return origin ?? input
+}
