@@ -127,8 +127,8 @@ export const open = <Target, Out extends Connection.Connection<any>, E, R>(
 
   return Effect.gen(function*() {
     const context = yield* Effect.context<R>()
-    const all = yield* RcMap.make({
-      lookup: (_: Key) => places,
+    const all = yield* RcMap.make<Key, Places<Out>, never, Scope.Scope>({
+      lookup: () => places,
       idleTimeToLive: min > 0 ? Duration.infinity : timeToLive
     })
     return (target) =>
