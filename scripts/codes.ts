@@ -3,7 +3,6 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { fileURLToPath } from "node:url"
 import { parseArgs } from "node:util"
-import * as Winsock from "../packages/core/src/Winsock.ts"
 import * as WsaError from "../packages/core/src/WsaError.ts"
 import { table } from "./lib/markdown.ts"
 
@@ -12,9 +11,6 @@ const page = fileURLToPath(new URL("../docs/codes.md", import.meta.url))
 const codes = Object.keys(WsaError.table) as Array<WsaError.Code>
 const calls = Object.entries(WsaError.callErrors) as ReadonlyArray<[WsaError.Call, ReadonlyArray<WsaError.Code>]>
 
-/** The name of a call; of one that is not written yet, that it is not. */
-const named = (call: WsaError.Call): string => call in Winsock ? call : `${call} (not yet)`
-
 const reachesQos = (call: WsaError.Call): boolean => WsaError.reachesQos.some((other) => other === call)
 
 const endsWith = (code: WsaError.Code): string =>
@@ -22,7 +18,7 @@ const endsWith = (code: WsaError.Code): string =>
     .filter(([call, codes]) =>
       codes.includes(code) || (reachesQos(call) && WsaError.table[code].retryClass === "qos-error")
     )
-    .map(([call]) => named(call))
+    .map(([call]) => call)
     .join(", ")
 
 const render = (): string => {
@@ -39,7 +35,7 @@ run out here, \`defect\` is the program's own, and so on (\`WsaError.RetryClass\
 
 ## Codes that a call can end with
 
-A call that is marked "(not yet)" is not written; its codes are known. The WSA_QOS_* errors are in the types of the calls that
+The WSA_QOS_* errors are in the types of the calls that
 apply a quality of service, ${
     WsaError.reachesQos.map((call) => `\`${call}\``).join(", ")
   }, and no provider here says one: what cannot be honoured is WSAEOPNOTSUPP.
@@ -81,7 +77,7 @@ ${
     table(
       ["call", "codes"],
       calls.map(([call, codes]) => [
-        named(call),
+        call,
         codes.join(", ") + (reachesQos(call) ? ", and every code of the class `qos-error`" : "")
       ])
     )

@@ -54,6 +54,7 @@ import type { ConnectorEvent } from "./ConnectorEvent.ts"
 import * as HappyEyeballs from "./HappyEyeballs.ts"
 import * as EffectSocket from "./internal/effectSocket.ts"
 import { Limiter } from "./internal/limiter.ts"
+import type { LookupError } from "./internal/lookup.ts"
 import * as Observing from "./internal/observing.ts"
 import * as Pipeline from "./internal/pipeline.ts"
 import * as Policed from "./internal/policed.ts"
@@ -1549,7 +1550,7 @@ export interface ResolveOptions {
  * @category errors
  * @since 0.1.0
  */
-export type ResolveError = Resolving.LookupError
+export type ResolveError = LookupError
 
 /**
  * Looks the name of a target up, and hands the addresses over as they come.

@@ -44,16 +44,23 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as AddressResolver from "effect/net/AddressResolver"
+import * as NetAddress from "effect/net/NetAddress"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { Target } from "./Connector.ts"
+import * as AddressSelection from "./internal/addressSelection.ts"
+import * as Destination from "./internal/destination.ts"
 import * as Events from "./internal/events.ts"
 import { withoutGivingWay } from "./internal/givingWay.ts"
 import * as Instance from "./internal/instance.ts"
 import * as InstanceState from "./internal/instanceState.ts"
+import * as Lookup from "./internal/lookup.ts"
 import * as Readiness from "./internal/readiness.ts"
 import * as Internal from "./internal/socket.ts"
 import * as SocketState from "./internal/socketState.ts"
@@ -101,6 +108,7 @@ export class Winsock extends Context.Service<Winsock, {
 
 // The service as its users see it, and the instance behind it.
 const instances = new WeakMap<Winsock["Service"], Instance.Instance>()
+const services = new WeakMap<Instance.Instance, Winsock["Service"]>()
 
 /**
  * Joins the numbers of a version: the major one in the low byte, the minor one in the high byte.
@@ -173,6 +181,7 @@ export const layer = (
         capabilities: (kind) => provider.capabilities(kind)
       })
       instances.set(service, instance)
+      services.set(instance, service)
       yield* Effect.addFinalizer(() => instance.leave)
       return service
     })
@@ -909,7 +918,7 @@ export const connectResult = (
       : resume(socket.outcomeOf("connectResult")))
 
 /**
- * What WSAConnectByList gives.
+ * What WSAConnectByList and WSAConnectByName give.
  *
  * @category models
  * @since 0.1.0
@@ -962,45 +971,185 @@ export const WSAConnectByList = (
 ): Effect.Effect<ConnectedByList, WsaError.WSAConnectByListError> =>
   onSocket("WSAConnectByList", s, (socket) => {
     const names = addresses.map(Internal.nameOf)
-    const given = options?.timeout
-    const timeout = given === undefined ? Option.none() : Duration.fromInput(given)
-    const timeoutValid = given === undefined || (Option.isSome(timeout) && !Duration.isNegative(timeout.value))
-    const tried = Effect.flatMap(socket.checkList(names, timeoutValid), () => tryList(socket, names, 0))
-    return Option.isNone(timeout)
-      ? tried
-      : Effect.timeoutOrElse(tried, {
-        duration: timeout.value,
-        orElse: () =>
-          Effect.fail(WsaError.forCall("WSAConnectByList", "WSAETIMEDOUT", {
-            stage: "connect",
-            detail: `none of the addresses was connected to within ${Duration.format(timeout.value)}`
-          }))
-      })
+    const timeout = timeoutOf(options?.timeout)
+    const tried = Effect.flatMap(
+      socket.checkList("WSAConnectByList", { names, timeoutValid: timeout !== undefined }),
+      () => tryList("WSAConnectByList", socket, names, 0)
+    )
+    return inTime("WSAConnectByList", tried, timeout ?? Duration.infinity)
   })
 
-const tryList = (
+const inTime = <A, E, C extends "WSAConnectByList" | "WSAConnectByName">(
+  call: C,
+  tried: Effect.Effect<A, E | WsaError.ErrorOf<C>>,
+  timeout: Duration.Duration
+): Effect.Effect<A, E | WsaError.ErrorOf<C>> =>
+  within(tried, timeout, () =>
+    Effect.fail(WsaError.forCall(call, "WSAETIMEDOUT", {
+      stage: "connect",
+      detail: `none of the addresses was connected to within ${Duration.format(timeout)}`
+    })))
+
+const tryList = <C extends "WSAConnectByList" | "WSAConnectByName">(
+  call: C,
   socket: Internal.Socket,
   names: ReadonlyArray<SocketState.Name>,
   index: number
-): Effect.Effect<ConnectedByList, WsaError.WSAConnectByListError> => {
+): Effect.Effect<ConnectedByList, WsaError.ErrorOf<C>> => {
   const name = names[index]!
   const attempt = Effect.flatMap(
-    waitOnSocket<Connected, WsaError.WSAConnectByListError>(
-      "WSAConnectByList",
+    waitOnSocket<Connected, WsaError.ErrorOf<C>>(
+      call,
       socket,
-      (socket, resume) => socket.connect("WSAConnectByList", name, SocketState.noConnectData, resume)
+      (socket, resume) => socket.connect(call, name, SocketState.noConnectData, resume)
     ),
     (connected) => Effect.map(socket.getsockname(), (local): ConnectedByList => ({ ...connected, local }))
   )
   const next = names.findIndex((name, at) => at > index && SocketState.isOfFamily(socket.state, name))
-  if (!SocketState.isOfFamily(socket.state, name) && next !== -1) return tryList(socket, names, next)
+  if (!SocketState.isOfFamily(socket.state, name) && next !== -1) return tryList(call, socket, names, next)
   return next === -1
     ? attempt
     : Effect.catch(
       attempt,
-      (error) => SocketState.triesNext(error._tag) ? tryList(socket, names, next) : Effect.fail(error)
+      (error) => SocketState.triesNext(error._tag) ? tryList(call, socket, names, next) : Effect.fail(error)
     )
 }
+
+/**
+ * Looks a name up, and tries its addresses one after another on one socket, until one is connected.
+ *
+ * **When to use**
+ *
+ * Use it as the document has it, on a socket of your own. For connections `Connector.resolve` with a race is quicker, since it
+ * does not wait for one address before it tries the next.
+ *
+ * **Details**
+ *
+ * - The socket is a blocking stream that is neither bound nor connected: otherwise WSAEINVAL or WSAEISCONN. That, and what is
+ *   given, is looked at before anybody is asked.
+ * - `nodename` is a name or an address, `servicename` a port or the name of one, such as `"http"`, from a small table. What
+ *   cannot be read is WSAEINVAL.
+ * - Names are looked up with the `AddressResolver` of the context, for the family of the socket; for both on one of IPv6
+ *   whose IPV6_V6ONLY is off, which then connects to IPv4 addresses as mapped ones. What is an address already is not looked
+ *   up; one of another family is WSAEAFNOSUPPORT.
+ * - No such name is WSAHOST_NOT_FOUND, one without an address of the family WSANO_DATA, no answer for now WSATRY_AGAIN, and an
+ *   answer that no other try would change WSANO_RECOVERY.
+ * - Addresses are tried in the order of RFC 6724 (`AddressSelection`). Where none can be connected it fails as the last one did.
+ *   `timeout` is for everything, the look-up included, and ends with WSAETIMEDOUT. Ambient QOS and user data are not used
+ *   (A22).
+ *
+ * **Gotchas**
+ *
+ * The first attempt binds the socket, so a name is tried once on a socket.
+ *
+ * **Example** (Connecting to a name)
+ *
+ * ```ts import.meta.vitest
+ * import { SocketAddress, Winsock } from "@effect-winsock/core"
+ * import { Sim, SimNetwork } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:80")
+ *   yield* Winsock.listen(listener)
+ *   const s = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   const { remote } = yield* Winsock.WSAConnectByName(s, "localhost", "http")
+ *   return SocketAddress.format(remote)
+ * }).pipe(Effect.scoped, Effect.provide(SimNetwork.layerConnector()))
+ *
+ * Sim.getOrThrow(Sim.run(program)) // => "127.0.0.1:80"
+ * ```
+ *
+ * @category calls
+ * @since 0.1.0
+ */
+export const WSAConnectByName = (
+  s: Socket,
+  nodename: string,
+  servicename: string | number,
+  options?: { readonly timeout?: Duration.Input | undefined }
+): Effect.Effect<ConnectedByList, WsaError.WSAConnectByNameError, AddressResolver.AddressResolver> =>
+  Effect.contextWith((context: Context.Context<AddressResolver.AddressResolver>) =>
+    onSocket("WSAConnectByName", s, (socket) => {
+      const destination = Destination.read(nodename, servicename)
+      const timeout = timeoutOf(options?.timeout)
+      const fault = Result.isFailure(destination) ? destination.failure : undefined
+      const tried = Effect.gen(function*() {
+        yield* socket.checkList("WSAConnectByName", { names: undefined, timeoutValid: timeout !== undefined, fault })
+        const names = yield* addressesFor(socket, Result.getOrThrow(destination), context)
+        yield* socket.checkList("WSAConnectByName", { names, timeoutValid: true })
+        return yield* tryList("WSAConnectByName", socket, names, 0)
+      })
+      return inTime("WSAConnectByName", tried, timeout ?? Duration.infinity)
+    })
+  )
+
+/** What to try for a target, in the order of preference, as a socket of this family sees it. */
+const addressesFor = (
+  socket: Internal.Socket,
+  target: Target,
+  context: Context.Context<AddressResolver.AddressResolver>
+): Effect.Effect<ReadonlyArray<SocketState.Name>, any> =>
+  Effect.gen(function*() {
+    const families = SocketState.familiesOf(socket.state)
+    const found = target._tag === "Endpoint"
+      ? [target.address]
+      : yield* lookedUp(
+        socket,
+        Lookup.addressesOf(Context.get(context, AddressResolver.AddressResolver), target.origin, families),
+        context
+      )
+    const sorted = found.length < 2 ? found : yield* inOrder(socket, found)
+    const { family } = socket.kind
+    return sorted.map((address) =>
+      family === "IPv6" && families.length > 1 && address._tag === "InetAddressV4"
+        ? NetAddress.inetAddressUnsafe(NetAddress.toIpv4Mapped(address.address), address.port)
+        : address
+    )
+  })
+
+/** The look-up is part of the call: in version 1.1 it keeps all others off, and can be cancelled (E05). */
+const lookedUp = <A, E>(
+  socket: Internal.Socket,
+  lookup: Effect.Effect<A, E>,
+  context: Context.Context<never>
+): Effect.Effect<A, any> =>
+  Effect.flatMap(
+    waitOnSocket<A, E>("WSAConnectByName", socket, (_, resume) => {
+      const fiber = Effect.runForkWith(context)(lookup)
+      let isGivenUp = false
+      fiber.addObserver((exit) => {
+        if (!isGivenUp) resume(exit)
+      })
+      return Effect.suspend(() => {
+        isGivenUp = true
+        return Fiber.interrupt(fiber)
+      })
+    }),
+    (found) => {
+      if (socket.state.phase._tag !== "Closed") return Effect.succeed(found)
+      const closed = SocketState.fail("WSAEINTR", "the socket was closed while its name was looked up")
+      return socket.fault("WSAConnectByName", closed, "resolve")
+    }
+  )
+
+const inOrder = (
+  { instance }: Internal.Socket,
+  addresses: ReadonlyArray<SocketAddress.SocketAddress>
+): Effect.Effect<ReadonlyArray<SocketAddress.SocketAddress>> =>
+  Effect.provideService(
+    Effect.map(
+      Effect.forEach(addresses, (address) =>
+        Effect.map(
+          AddressSelection.sourceOf({ connect, getsockname, socket }, address),
+          (source) => ({ address, source })
+        )),
+      (candidates) => AddressSelection.sort(candidates)
+    ),
+    Winsock,
+    services.get(instance)!
+  )
 
 /**
  * Turns a bound stream socket into a listener.

@@ -8,6 +8,7 @@ import {
   type WsaError
 } from "@effect-winsock/core"
 import { Effect, type Option, type Scope, type Stream } from "effect"
+import type { AddressResolver } from "effect/net"
 import { describe, expect, it } from "tstyche"
 
 declare const hole: <A>() => A
@@ -27,6 +28,13 @@ describe("Winsock", () => {
     >()
     expect(Winsock.connectResult(s)).type.toBe<
       Effect.Effect<Winsock.Connected, WsaError.ErrorOf<"connectResult">>
+    >()
+    expect(Winsock.WSAConnectByName(s, "example.org", "http")).type.toBe<
+      Effect.Effect<
+        Winsock.ConnectedByList,
+        WsaError.ErrorOf<"WSAConnectByName">,
+        AddressResolver.AddressResolver
+      >
     >()
     expect(Winsock.WSAConnectByList(s, ["127.0.0.1:1"])).type.toBe<
       Effect.Effect<Winsock.ConnectedByList, WsaError.ErrorOf<"WSAConnectByList">>

@@ -1,94 +1,19 @@
 /**
- * Asks for the addresses of a name, and says in Winsock's codes what asking fails with.
+ * The look-ups of a pipeline: they give the addresses of a name to a race, sorted, as they come.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as AddressResolver from "effect/net/AddressResolver"
-import type * as Dns from "effect/net/Dns"
 import * as Host from "effect/net/Host"
-import type * as NetAddress from "effect/net/NetAddress"
-import { hasProperty } from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import * as AddressSelection from "../AddressSelection.ts"
 import type { Origin } from "../Connector.ts"
 import * as HappyEyeballs from "../HappyEyeballs.ts"
 import * as SocketAddress from "../SocketAddress.ts"
 import type * as Winsock from "../Winsock.ts"
-import * as WsaError from "../WsaError.ts"
+import { failureOf, type Family, type LookupError, worst } from "./lookup.ts"
 import * as Observing from "./observing.ts"
 import * as Policed from "./policed.ts"
-
-/** The codes of a look-up: what tells the most that can still be done about it comes first. */
-const codes = [
-  "WSATRY_AGAIN",
-  "WsaUnmapped",
-  "WSANO_RECOVERY",
-  "WSAEADDRNOTAVAIL",
-  "WSANO_DATA",
-  "WSAHOST_NOT_FOUND",
-  "WSAEINVAL"
-] as const satisfies ReadonlyArray<WsaError.Code | "WsaUnmapped">
-
-export type LookupTag = (typeof codes)[number]
-export type LookupError = WsaError.Instance<LookupTag>
-
-const isLookupTag = (code: string): code is LookupTag => (codes as ReadonlyArray<string>).includes(code)
-
-const fixed: Readonly<Record<Exclude<Dns.DnsErrorReason, "Unknown">, LookupTag>> = {
-  NotFound: "WSAHOST_NOT_FOUND",
-  Timeout: "WSATRY_AGAIN",
-  Temporary: "WSATRY_AGAIN",
-  ServerFailure: "WSATRY_AGAIN",
-  // no other answer is to be had from this server: asking again does not help
-  Refused: "WSANO_RECOVERY",
-  InvalidResponse: "WSANO_RECOVERY",
-  Unsupported: "WSANO_RECOVERY",
-  BadName: "WSAEINVAL"
-}
-
-/** What the stack below said, where it is an error of a stack. */
-const nativeOf = (cause: unknown): WsaError.Native | undefined => {
-  if (!hasProperty(cause, "code") || typeof cause.code !== "string") return undefined
-  return {
-    code: cause.code,
-    ...(hasProperty(cause, "errno") && typeof cause.errno === "number" ? { errno: cause.errno } : {}),
-    ...(hasProperty(cause, "syscall") && typeof cause.syscall === "string" ? { syscall: cause.syscall } : {})
-  }
-}
-
-const meant = (reason: Dns.DnsErrorReason, native: WsaError.Native | undefined): WsaError.Code | "WsaUnmapped" => {
-  const said = native === undefined ? "WsaUnmapped" : WsaError.fromNative(native, {
-    stage: "resolve",
-    family: "IPv4",
-    type: "stream"
-  })
-  if (reason === "Unknown") return said
-  // `Dns` has one reason for a name that does not exist and for one without addresses; some stacks tell them apart.
-  return reason === "NotFound" && said === "WSANO_DATA" ? said : fixed[reason]
-}
-
-/** The error of a look-up. A code that none of the names of a look-up's failures is stays what it is, unmapped. */
-export const failureOf = (error: Dns.DnsError | NetAddress.NetAddressError, origin: Origin): LookupError => {
-  const at = { call: "WSAConnectByName", stage: "resolve", cause: error } as const
-  if (error._tag === "NetAddressError") {
-    // A name whose addresses cannot be used, or the zone of a literal that no interface has.
-    const code = Host.isDomainName(origin.host) ? "WSANO_DATA" : "WSAEADDRNOTAVAIL"
-    return WsaError.make(code, { ...at, detail: error.message })
-  }
-  const native = nativeOf(error.cause)
-  const details = { ...at, native, detail: `${error.hostname}: ${error.reason}` }
-  const code = meant(error.reason, native)
-  return isLookupTag(code) && code !== "WsaUnmapped"
-    ? WsaError.make(code, details)
-    : WsaError.make("WsaUnmapped", {
-      ...details,
-      code: code === "WsaUnmapped" ? native?.code ?? error.reason : code
-    })
-}
-
-/** Of what the families failed with, that which leaves most to hope for: one that does not exist for a family may for the other. */
-const worst = (failures: ReadonlyArray<LookupError>): LookupError =>
-  failures.reduce((one, other) => codes.indexOf(other._tag) < codes.indexOf(one._tag) ? other : one)
 
 /** An IPv4 address as most are: it can be reached, from one of the same scope. */
 const plainV4: AddressSelection.Candidate = {
@@ -103,7 +28,6 @@ export interface Settings {
   readonly table: AddressSelection.PolicyTable | undefined
 }
 
-type Family = "IPv6" | "IPv4"
 const families = ["IPv6", "IPv4"] as const
 
 /** The look-ups of one target: answers for a race, and what is to be told where none had an address. */

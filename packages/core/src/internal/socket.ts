@@ -362,7 +362,7 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
         _tag: "connect",
         name,
         data,
-        waits: call === "WSAConnectByList",
+        waits: call === "WSAConnectByList" || call === "WSAConnectByName",
         groupPeer: this.groupPeer(),
         groupQos: this.groupQos()
       },
@@ -506,15 +506,18 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
     return this.answerConnected(peer ?? SocketAddress.unspecified(this.kind.family))
   }
 
-  /** A22: what has to hold before the first address is tried. */
-  checkList(names: ReadonlyArray<SocketState.Name>, timeoutValid: boolean): Effect.Effect<void, any> {
+  /** A22: what has to hold before the first address is tried, or before a name is looked up. */
+  checkList(
+    call: WsaError.Call,
+    asked: Omit<Extract<SocketState.Request, { readonly _tag: "connectByList" }>, "_tag">
+  ): Effect.Effect<void, any> {
     const decision = SocketState.decide(
       this.state,
-      { _tag: "connectByList", names, timeoutValid },
+      { _tag: "connectByList", ...asked },
       this.instance.facts(),
       this.capabilities
     )
-    return decision._tag === "Fail" ? this.fault("WSAConnectByList", decision, "request") : Effect.void
+    return decision._tag === "Fail" ? this.fault(call, decision, "request") : Effect.void
   }
 
   /** Waits until no attempt is pending. Giving up the waiting leaves the attempt alone. */

@@ -374,7 +374,14 @@ export type Request =
     /** The QOS of the group that the socket is in, and has not created. */
     readonly groupQos?: GroupQos | undefined
   }
-  | { readonly _tag: "connectByList"; readonly names: ReadonlyArray<Name>; readonly timeoutValid: boolean }
+  | {
+    readonly _tag: "connectByList"
+    /** `undefined`: those of a name that has not been looked up. */
+    readonly names: ReadonlyArray<Name> | undefined
+    readonly timeoutValid: boolean
+    /** What is wrong with the name or the service. */
+    readonly fault?: Fail | undefined
+  }
   | { readonly _tag: "cancelConnect"; readonly attempt: number }
   | { readonly _tag: "listen"; readonly backlog: number }
   | { readonly _tag: "shutdown"; readonly how: unknown }
@@ -535,7 +542,7 @@ export const decide = (state: SocketState, request: Request, facts: Facts, capab
         ? connectStream(state, request, capabilities)
         : connectDatagram(state, request, capabilities)
     case "connectByList":
-      return connectByList(state, request.names, request.timeoutValid)
+      return connectByList(state, request)
     case "listen":
       return listen(state, request.backlog)
     case "shutdown":
@@ -888,27 +895,35 @@ const connectDatagram = (
   }
 }
 
-/** A22: only what holds before the first address is tried. */
-const connectByList = (state: SocketState, names: ReadonlyArray<Name>, timeoutValid: boolean): Decision => {
-  let fits = false
-  for (const given of names) {
-    if (given._tag !== "InvalidAddress") {
-      fits = fits || isOfFamily(state, given)
-    } else if (given.kind === "malformed") {
-      return fail("WSAEFAULT", given.reason)
-    }
+/** A22: only what holds before the first address is tried, or before a name is looked up. */
+const connectByList = (
+  state: SocketState,
+  { fault, names, timeoutValid }: Extract<Request, { readonly _tag: "connectByList" }>
+): Decision => {
+  for (const given of names ?? []) {
+    if (given._tag === "InvalidAddress" && given.kind === "malformed") return fail("WSAEFAULT", given.reason)
   }
+  if (fault !== undefined) return fault
   if (!timeoutValid) return fail("WSAEINVAL", "the time-out is a duration that is not negative")
-  if (names.length === 0) return fail("WSAEINVAL", "the list of addresses is empty")
+  if (names?.length === 0) return fail("WSAEINVAL", "the list of addresses is empty")
   if (state.kind.type !== "stream") return fail("WSAEINVAL", "only a stream socket can try a list of addresses")
   if (!state.blocking) return fail("WSAEINVAL", "the socket is non-blocking; a list is tried by a blocking one")
   if (state.phase._tag === "Connected" || state.phase._tag === "Broken") {
     return fail("WSAEISCONN", "the socket has been connected; make a new one")
   }
   if (state.phase._tag !== "Fresh") return fail("WSAEINVAL", "the socket is bound; a list is tried by an unbound one")
-  if (!fits) return fail("WSAEAFNOSUPPORT", `no address of the list is ${state.kind.family}, as the socket is`)
+  if (names === undefined && state.kind.family === "Unix") {
+    return fail("WSAEAFNOSUPPORT", "a name has addresses of IPv4 and of IPv6, and the socket is Unix")
+  }
+  if (names !== undefined && !names.some((name) => isOfFamily(state, name))) {
+    return fail("WSAEAFNOSUPPORT", `no address of the list is ${state.kind.family}, as the socket is`)
+  }
   return { _tag: "Done", next: state }
 }
+
+/** A22: the families of which a name's addresses are of use: a socket of IPv6 that is for both takes IPv4 ones mapped. */
+export const familiesOf = (state: SocketState): ReadonlyArray<"IPv4" | "IPv6"> =>
+  state.kind.family === "IPv4" ? ["IPv4"] : state.cold.options.IPV6_V6ONLY ? ["IPv6"] : ["IPv6", "IPv4"]
 
 /** A22: an address of another family is passed over. */
 export const isOfFamily = (state: SocketState, name: Name): boolean =>

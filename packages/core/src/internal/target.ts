@@ -22,7 +22,7 @@ type Read = Result.Result<Target, string>
 
 const forms = "write example.org:443, 192.0.2.1:80, [::1]:80, https://example.org/ or unix:/path"
 
-const show = (value: unknown): string =>
+export const show = (value: unknown): string =>
   typeof value === "string"
     ? JSON.stringify(value.length > 60 ? `${value.slice(0, 57)}...` : value)
     : value === null
@@ -33,7 +33,7 @@ const show = (value: unknown): string =>
 
 const ports: ReadonlyMap<string, number> = new Map([["http:", 80], ["ws:", 80], ["https:", 443], ["wss:", 443]])
 
-const ofOrigin = (origin: Origin): Target => {
+export const ofOrigin = (origin: Origin): Target => {
   const { host, port } = origin
   if (typeof host !== "string") return endpoint(NetAddress.inetAddressUnsafe(host, port), origin)
   // A zone that is a number is part of the address; the name of an interface has to be looked up.

@@ -225,6 +225,7 @@ export const socketCalls = [
   "connect",
   "WSAConnect",
   "WSAConnectByList",
+  "WSAConnectByName",
   "connectResult",
   "listen",
   "accept",
@@ -252,6 +253,21 @@ export const requests = (call: SocketCall): ReadonlyArray<SocketState.Request> =
       return names.map((name) => ({ _tag: "connect", name, data: SocketState.noConnectData }))
     case "WSAConnect":
       return names.flatMap((name) => connectDatas.map((data) => ({ _tag: "connect", name, data } as const)))
+    case "WSAConnectByName":
+      return [
+        ...requests("WSAConnectByList").filter((request) =>
+          // a look-up gives addresses that can be read
+          request._tag === "connectByList" && request.names?.every((name) => name._tag !== "InvalidAddress")
+        ),
+        ...[false, true].flatMap((timeoutValid) =>
+          ([undefined, "WSAEFAULT", "WSAEINVAL"] as const).map((code) => ({
+            _tag: "connectByList",
+            names: undefined,
+            timeoutValid,
+            fault: code && SocketState.fail(code, "")
+          } as const))
+        )
+      ]
     case "WSAConnectByList":
       return [[], ...names.map((name) => [name]), [name("[::1]:1"), name("unix:/a"), name("192.0.2.1:1")]]
         .flatMap((names) =>
@@ -307,6 +323,7 @@ export const decided = (
       : []
   switch (call) {
     case "WSAConnectByList":
+    case "WSAConnectByName":
       // Then the addresses are tried one by one, each as a connect of the socket.
       if (of.kind.type === "stream" && of.blocking && (of.phase._tag === "Fresh" || of.phase._tag === "Bound")) {
         answers.push(

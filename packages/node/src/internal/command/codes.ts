@@ -1,7 +1,7 @@
 /**
  * The table of codes as the command looks into it: by any of a code's names, and by what nearly is one.
  */
-import { Winsock, WsaError } from "@effect-winsock/core"
+import { WsaError } from "@effect-winsock/core"
 import * as Result from "effect/Result"
 import { getSystemErrorMap } from "node:util"
 
@@ -110,9 +110,6 @@ export const read = (text: string): Result.Result<ReadonlyArray<Reading>, string
   if (readings.length > 0) return Result.succeed(readings)
   return Result.map(lookUp(word), (found) => found.map((code) => ({ code })))
 }
-
-/** Whether the call is not written yet: its codes are known all the same. */
-export const isLater = (call: WsaError.Call): boolean => !(call in Winsock)
 
 /** The calls that can end with a code. */
 export const callsOf = (code: WsaError.Code): ReadonlyArray<WsaError.Call> => {

@@ -33,8 +33,8 @@ export const of = (error: WsaError.WsaError | Report.Failure): Report.Failure =>
   error instanceof Report.Failure ? error : ofError(error)
 
 /**
- * The failure of a lookup: the resolver's words go through the same table as those of sockets. No call looks names up
- * yet, so the error has the one that will, and the failure says that it was the command.
+ * The failure of a lookup: the resolver's words go through the same table as those of sockets. The error has the call that
+ * looks names up, and the failure says that it was the command.
  */
 export const ofLookup = (error: Dns.DnsError | NetAddress.NetAddressError): Report.Failure => {
   const kind = { family: "IPv4", type: "stream", direction: "both" } as const

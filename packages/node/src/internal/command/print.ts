@@ -176,11 +176,8 @@ export const news = (report: News, paint: Paint): ReadonlyArray<string> => {
 
 const transient = (code: WsaError.Code): boolean => WsaError.isTransient(WsaError.table[code])
 
-const callOf = (call: WsaError.Call): string => call + (Codes.isLater(call) ? " (not yet)" : "")
-
 const someCalls = (code: WsaError.Code): string => {
-  const calls = Codes.callsOf(code).filter((call) => !Codes.isLater(call))
-  if (calls.length === 0) return Codes.callsOf(code).map(callOf).join(", ")
+  const calls = Codes.callsOf(code)
   return calls.slice(0, 3).join(", ") + (calls.length > 3 ? ` and ${calls.length - 3} more` : "")
 }
 
@@ -235,7 +232,7 @@ const code = (name: WsaError.Code, paint: Paint): ReadonlyArray<string> => {
     ["libuv", numbered(row.libuvWindows, [["Windows", row.libuvWindowsNumber]])],
     ["class", row.retryClass],
     ["transient", transient(name) ? "yes: the same attempt may go well a little later" : "no"],
-    ["calls", Codes.callsOf(name).map(callOf).join(", ") || "none here"]
+    ["calls", Codes.callsOf(name).join(", ") || "none here"]
   ]
   return [
     `${paint.bad(name)} (${row.number})`,

@@ -1,12 +1,16 @@
 /** A01 … A22: the calls around WSAConnect, as far as they exist. */
 import type * as Provider from "@effect-winsock/core/Provider"
+import * as Qos from "@effect-winsock/core/Qos"
 import * as SocketAddress from "@effect-winsock/core/SocketAddress"
 import * as SocketOption from "@effect-winsock/core/SocketOption"
 import * as Winsock from "@effect-winsock/core/Winsock"
+import type * as WsaError from "@effect-winsock/core/WsaError"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as AddressResolver from "effect/net/AddressResolver"
+import * as Dns from "effect/net/Dns"
 import * as Scope from "effect/Scope"
 import * as F from "./frame.ts"
 
@@ -884,6 +888,178 @@ const a21 = [
   })
 ]
 
+/** Whoever asks for a name is told this; for the addresses themselves no resolver is needed. */
+const answering = (
+  lookup: (family: "IPv4" | "IPv6") => Effect.Effect<ReadonlyArray<SocketAddress.SocketAddress>, Dns.DnsError>
+) =>
+  Effect.provideService(
+    AddressResolver.AddressResolver,
+    AddressResolver.make(Dns.make({
+      lookup: (_, family) =>
+        Effect.map(
+          lookup(family!),
+          (found) => found.flatMap((one) => one._tag === "UnixPathAddress" ? [] : [one.address])
+        )
+    }))
+  )
+
+const failing = (reason: Dns.DnsErrorReason, cause?: unknown) =>
+  answering(() => Effect.fail(new Dns.DnsError({ reason, method: "lookup", hostname: "server.test", cause })))
+
+const nobodyAsks = answering(() => Effect.die(new Error("a name was looked up")))
+
+const byName = [
+  ...F.each(
+    "A22",
+    F.inet,
+    "WSAConnectByName looks the name up for the family of the socket, and gives both addresses",
+    function*(family) {
+      const asked: Array<string> = []
+      const { address, socket: listener } = yield* F.listening(family)
+      const s = yield* F.make(family)
+      const connected = yield* Winsock.WSAConnectByName(s, "server.test", SocketAddress.portOf(address)!).pipe(
+        answering((family) => Effect.sync(() => (asked.push(family), [address])))
+      )
+      yield* F.equal("who was asked for", asked.join(), family)
+      yield* F.equal("the peer", connected.remote, address)
+      yield* F.claim("the socket", connected.socket === s)
+      yield* F.equal("the local address", connected.local, yield* Winsock.getsockname(s))
+      const { socket: server } = yield* Winsock.accept(listener)
+      yield* F.talk(s, server)
+    }
+  ),
+  ...F.each(
+    "A22",
+    F.inet,
+    "WSAConnectByName looks no address up, and takes the port as a text",
+    function*(family) {
+      const { address } = yield* F.listening(family)
+      const s = yield* F.make(family)
+      const host = family === "IPv4" ? "127.0.0.1" : "::1"
+      const port = String(SocketAddress.portOf(address))
+      yield* F.fails(
+        "an address of another family",
+        "WSAEAFNOSUPPORT",
+        nobodyAsks(Winsock.WSAConnectByName(s, family === "IPv4" ? "::1" : "127.0.0.1", port))
+      )
+      const { remote } = yield* nobodyAsks(Winsock.WSAConnectByName(s, host, port))
+      yield* F.equal("the peer", remote, address)
+    }
+  ),
+  F.row("A22", "WSAConnectByName tries both families on a socket that is for both, one after the other", function*() {
+    const six = yield* F.bound("IPv6")
+    const four = yield* F.make("IPv4")
+    const port = SocketAddress.portOf(six.address)!
+    yield* Winsock.bind(four, F.withPort(yield* F.local("IPv4"), port))
+    yield* Winsock.listen(four)
+    const dns = answering((family) => Effect.succeed([F.at(family === "IPv4" ? "127.0.0.1:0" : "[::1]:0")]))
+    const only = yield* F.make("IPv6")
+    yield* F.fails("for IPv6 only", "WSAECONNREFUSED", dns(Winsock.WSAConnectByName(only, "server.test", port)))
+    const s = yield* F.make("IPv6")
+    yield* Winsock.setsockopt(s, SocketOption.IPV6_V6ONLY, false)
+    const { remote } = yield* dns(Winsock.WSAConnectByName(s, "server.test", port))
+    yield* F.equal("the peer", remote, F.at(`[::ffff:127.0.0.1]:${port}` as SocketAddress.Input))
+    const { socket: server } = yield* Winsock.accept(four)
+    yield* F.talk(s, server)
+  }),
+  ...F.each(
+    "A22",
+    F.inet,
+    "WSAConnectByName on a bound, connected, non-blocking or datagram socket, or with what is no name",
+    function*(family) {
+      const { address } = yield* F.listening(family)
+      const connect = (s: Winsock.Socket, options?: { readonly timeout: "-1 second" }) =>
+        nobodyAsks(Winsock.WSAConnectByName(s, "server.test", "http", options))
+      const bound = yield* F.bound(family)
+      yield* F.fails("bound", "WSAEINVAL", connect(bound.socket))
+      const s = yield* F.make(family)
+      yield* F.nonBlocking(s)
+      yield* F.fails("non-blocking", "WSAEINVAL", connect(s))
+      yield* F.blocking(s)
+      yield* F.fails("a negative time-out", "WSAEINVAL", connect(s, { timeout: "-1 second" }))
+      for (
+        const [nodename, servicename] of [["", 80], ["a b", 80], ["[::1]", 80], ["server.test", "no-such-service"], [
+          "server.test",
+          65_536
+        ]] as const
+      ) {
+        yield* F.fails(
+          `${nodename} ${servicename}`,
+          "WSAEINVAL",
+          nobodyAsks(Winsock.WSAConnectByName(s, nodename, servicename))
+        )
+      }
+      yield* F.fails("no text", "WSAEFAULT", nobodyAsks(Winsock.WSAConnectByName(s, F.anything(7), 80)))
+      yield* F.fails(
+        "no service",
+        "WSAEFAULT",
+        nobodyAsks(Winsock.WSAConnectByName(s, "server.test", F.anything(null)))
+      )
+      yield* Winsock.WSAConnect(s, address)
+      yield* F.fails("connected", "WSAEISCONN", connect(s))
+      const datagram = yield* F.make(family, "datagram")
+      yield* F.fails("datagram", "WSAEINVAL", connect(datagram))
+      yield* Winsock.closesocket(datagram)
+      yield* F.fails("closed", "WSAENOTSOCK", connect(datagram))
+    }
+  ),
+  F.row("A22", "WSAConnectByName on a Unix-domain socket is WSAEAFNOSUPPORT", function*() {
+    const s = yield* F.make("Unix")
+    yield* F.fails("a name", "WSAEAFNOSUPPORT", nobodyAsks(Winsock.WSAConnectByName(s, "server.test", 80)))
+  }),
+  ...F.each(
+    "A22",
+    F.inet,
+    "WSAConnectByName says what looking a name up fails with, and leaves the socket as it was",
+    function*(family) {
+      const s = yield* F.make(family)
+      const codes: ReadonlyArray<readonly [WsaError.Code, ReturnType<typeof failing>]> = [
+        ["WSAHOST_NOT_FOUND", failing("NotFound")],
+        ["WSANO_DATA", failing("NotFound", { code: "ENODATA" })],
+        ["WSATRY_AGAIN", failing("Temporary")],
+        ["WSANO_RECOVERY", failing("Refused")]
+      ]
+      for (const [code, told] of codes) {
+        const error = yield* F.fails(code, code, told(Winsock.WSAConnectByName(s, "server.test", 80)))
+        yield* F.equal("the step", error.stage, "resolve")
+      }
+      const { address } = yield* F.listening(family)
+      yield* Winsock.WSAConnect(s, address)
+    }
+  ),
+  ...F.each(
+    "A22",
+    F.inet,
+    "WSAConnectByName ends with WSAETIMEDOUT after its time-out, the look-up included",
+    function*(family) {
+      const s = yield* F.make(family)
+      const timeout = "50 millis"
+      yield* F.fails(
+        "the name",
+        "WSAETIMEDOUT",
+        answering(() => Effect.never)(Winsock.WSAConnectByName(s, "server.test", 80, { timeout }))
+      )
+      const hole = yield* F.world((world) => world.blackholed(family))
+      yield* F.fails(
+        "the address",
+        "WSAETIMEDOUT",
+        answering(() => Effect.succeed([hole]))(
+          Winsock.WSAConnectByName(s, "server.test", SocketAddress.portOf(hole)!, { timeout })
+        )
+      )
+      yield* F.fails("getpeername", "WSAENOTCONN", Winsock.getpeername(s))
+    }
+  ),
+  F.row("A22", "WSAConnectByName does not use the QOS of the layers around", function*() {
+    const { address } = yield* F.listening("IPv4")
+    const ambient = Effect.provideService(Qos.SocketQos, F.impossible)
+    const s = yield* F.make("IPv4")
+    yield* F.fails("WSAConnect does", "WSAEOPNOTSUPP", ambient(Winsock.WSAConnect(s, address)))
+    const another = yield* F.make("IPv4")
+    yield* ambient(nobodyAsks(Winsock.WSAConnectByName(another, "127.0.0.1", SocketAddress.portOf(address)!)))
+  })
+]
+
 const a22 = [
   ...F.each(
     "A22",
@@ -962,7 +1138,7 @@ const a22 = [
     const { address } = yield* F.listening(family)
     yield* Winsock.WSAConnect(s, address)
   }),
-  F.later("A22", "WSAConnectByName", "comes with WSAConnectByName")
+  ...byName
 ]
 
 export const callRows: ReadonlyArray<F.Case> = [

@@ -49,13 +49,6 @@ export const each = <A extends string, Eff extends Effect.Effect<any, Failure, N
   body: (variant: A) => Generator<Eff, void, never>
 ): ReadonlyArray<Case> => variants.map((variant) => row(id, `${title} (${variant})`, () => body(variant)))
 
-/** A part of a row whose calls do not exist yet. */
-export const later = (id: string, title: string, reason: string): Case => ({
-  row: id,
-  title,
-  run: World.notHere(reason)
-})
-
 export const inet = ["IPv4", "IPv6"] as const
 export const families = ["IPv4", "IPv6", "Unix"] as const
 

@@ -155,7 +155,9 @@ class Talk<E> {
         return Effect.matchEffect(this.more, { onSuccess: () => this.lastWords(), onFailure: () => Effect.void })
       }
       if (incoming._tag === "Wrong") return Effect.void
-      return incoming._tag === "Alert" && incoming.isFatal ? Effect.fail(this.alertOf(incoming.number)) : this.lastWords()
+      return incoming._tag === "Alert" && incoming.isFatal
+        ? Effect.fail(this.alertOf(incoming.number))
+        : this.lastWords()
     })
   }
 
