@@ -373,6 +373,10 @@ export interface Through<out E> {
   readonly closeReason?: (() => CloseReason<E> | undefined) | undefined
   /** As {@link Connection.closed}. */
   readonly closed?: Connection<E>["closed"] | undefined
+  /** As {@link Connection.calleeData}. */
+  readonly calleeData?: Uint8Array | undefined
+  /** As {@link Connection.applied}. */
+  readonly applied?: Qos.Applied | undefined
 }
 
 type ErrorOf<F, Known> = F extends (...args: any) => infer A ? ErrorOf<A, Known>
@@ -417,10 +421,10 @@ class Over<E> implements Connection<E> {
     return this.under.socket
   }
   get calleeData() {
-    return this.under.calleeData
+    return this.through.calleeData ?? this.under.calleeData
   }
   get applied() {
-    return this.under.applied
+    return this.through.applied ?? this.under.applied
   }
   get read() {
     return this.through.read ?? this.under.read

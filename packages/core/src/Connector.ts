@@ -52,6 +52,7 @@ import * as Connection from "./Connection.ts"
 import type * as ConnectionPool from "./ConnectionPool.ts"
 import type { ConnectorEvent } from "./ConnectorEvent.ts"
 import * as HappyEyeballs from "./HappyEyeballs.ts"
+import * as Inside from "./internal/connectData/inside.ts"
 import * as EffectSocket from "./internal/effectSocket.ts"
 import { Limiter } from "./internal/limiter.ts"
 import type { LookupError } from "./internal/lookup.ts"
@@ -934,14 +935,15 @@ const through = <E0, E, R>(
     Pipeline.isolated(Effect.gen(function*() {
       yield* Policed.handedOver(target)
       const destination = yield* Tunnel.destinationOf(target)
-      const connection = yield* Pipeline.plain(self.connect(targetOf(hop.server)))
+      const connection = yield* Pipeline.plain(Tunnel.silently(self.connect(targetOf(hop.server))))
+      const speaking = yield* Inside.speaking(connection, destination)
       const opened = yield* Tunnel.opened(connection, hop, destination)
       yield* Observing.emit(() => ({
         _tag: "ProxyPassed",
         proxy: Proxy.format(hop),
         destination: Host.formatHostPort(Host.hostPortUnsafe(destination.host, destination.port))
       }))
-      return opened
+      return yield* Inside.spoken(opened, destination, speaking)
     }))
   )
 

@@ -172,7 +172,7 @@ export const layer = (
       if ("_tag" in state) return yield* failOf("WSAStartup", state)
       const context = yield* Effect.context<never>()
       const provider = Instance.carried(given, context)
-      const instance = new Instance.Instance(provider, context, state.next)
+      const instance = new Instance.Instance(provider, given, context, state.next)
       const service = Winsock.of({
         provider: provider.name,
         get version() {
@@ -512,7 +512,8 @@ const makeSocket = <E>(
       request,
       Context.getUnsafe(fiber.context, Scope.Scope),
       instance.busy(fiber),
-      flags
+      flags,
+      Context.get(fiber.context, Instance.Silent)
     ))
 
 /**

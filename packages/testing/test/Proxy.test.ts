@@ -1,4 +1,13 @@
-import { type Connection, Connector, Proxy, Qos, SocketAddress, UserData, Winsock } from "@effect-winsock/core"
+import {
+  ConnectData,
+  type Connection,
+  Connector,
+  Proxy,
+  Qos,
+  SocketAddress,
+  UserData,
+  Winsock
+} from "@effect-winsock/core"
 import { Memory, Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Redacted, Scope } from "effect"
@@ -483,6 +492,176 @@ describe("Proxy", () => {
     if (error._tag !== "ProxyFailure") return assert.fail(error._tag)
     assert.deepStrictEqual(error.retryAfter, Duration.seconds(7))
     assert.strictEqual(error.retryClass, "transient")
+  })
+
+  describe("connect data inside of the tunnel", () => {
+    const both = (what: Proxy.Hop<SocketAddress.SocketAddress>["_tag"]) => kinds[what === "Socks5" ? "socks5" : "http"]
+
+    /** A client and a server whose layers have a carrier, and a proxy whose layer has none. */
+    const carried = (
+      carrier: Layer.Layer<never, unknown>,
+      kind: (typeof kinds)["socks5" | "http"],
+      accepts: (listener: Winsock.Socket) => Effect.Effect<unknown, unknown, Scope.Scope>,
+      serving: Layer.Layer<never, unknown> = carrier
+    ) =>
+      Effect.gen(function*() {
+        const log: Log = []
+        const { net, runs } = yield* world
+        const names = { "server.test": "198.51.100.4:90", "inner.test": "198.51.100.3:1080" }
+        yield* runs("outer", kind.serve("198.51.100.2:1080", { log, names }))
+        yield* runs("inner", httpProxy("198.51.100.3:1080", { log, names }))
+        const target = Effect.gen(function*() {
+          const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+          yield* Winsock.bind(listener, "0.0.0.0:90")
+          yield* Winsock.listen(listener)
+          yield* accepts(listener)
+          return yield* Effect.never
+        }).pipe(Effect.scoped, Effect.provide(Layer.provide(net.layer("server"), serving)))
+        yield* Effect.forkScoped(target)
+        yield* Effect.sleep("100 millis")
+        const client = yield* Layer.build(Layer.provide(net.layerConnector("client"), carrier))
+        const connector = Connector.winsock.pipe(Connector.via(kind.make({ address: "198.51.100.2:1080" })))
+        return { client, connector, log, net }
+      })
+
+    const acme = UserData.layer({ callerData: utf8("acme"), calleeCapacity: 64 })
+    const welcome = (listener: Winsock.Socket) =>
+      Effect.gen(function*() {
+        const { remote, socket } = yield* Winsock.WSAAccept(listener, ({ callerData }) =>
+          Effect.succeed({ verdict: Winsock.CF_ACCEPT, calleeData: utf8(`welcome, ${textOf(callerData)}`) }))
+        yield* Winsock.send(socket, utf8(`you are ${SocketAddress.format(remote).split(":")[0]}`))
+      })
+
+    for (const what of ["Socks5", "Http"] as const) {
+      it(`${what}: the exchange is had with the target, and the proxy hears nothing of it`, () => {
+        const program = Effect.gen(function*() {
+          const { client, connector, log } = yield* carried(ConnectData.layerExchange(), both(what), welcome)
+          const connection = yield* connector.connect(named("server.test:90")).pipe(
+            Effect.provide(acme),
+            Effect.provide(client)
+          )
+          return [textOf(connection.calleeData), textOf(yield* connection.read), log]
+        })
+        // The target's transport knows the proxy only.
+        assert.deepStrictEqual(simulated(program), ["welcome, acme", "you are 198.51.100.2", ["server.test:90"]])
+      })
+
+      it(`${what}: the header of the PROXY protocol goes to the target, and names the true caller`, () => {
+        const program = Effect.gen(function*() {
+          const accepts = (listener: Winsock.Socket) =>
+            Effect.gen(function*() {
+              let said = ""
+              const { remote, socket } = yield* Winsock.WSAAccept(listener, ({ callerData }) => {
+                said = textOf(callerData)
+                return Effect.succeed(Winsock.CF_ACCEPT)
+              })
+              yield* Winsock.send(socket, utf8(`${said} of ${SocketAddress.format(remote).split(":")[0]}`))
+            })
+          const { client, connector } = yield* carried(ConnectData.layerProxy(), both(what), accepts)
+          const connection = yield* connector.connect(endpoint("198.51.100.4:90")).pipe(
+            Effect.provide(acme),
+            Effect.provide(client)
+          )
+          return [connection.calleeData.length, textOf(yield* connection.read)]
+        })
+        assert.deepStrictEqual(simulated(program), [0, "acme of 198.51.100.1"])
+      })
+
+      it(`${what}: of several proxies none hears of it`, () => {
+        const program = Effect.gen(function*() {
+          const { client, connector, log } = yield* carried(ConnectData.layerExchange(), both(what), welcome)
+          const connection = yield* connector.pipe(
+            Connector.via(Proxy.http({ host: "inner.test:1080" })),
+            Connector.connect(named("server.test:90")),
+            Effect.provide(acme),
+            Effect.provide(client)
+          )
+          return [textOf(connection.calleeData), log]
+        })
+        assert.deepStrictEqual(simulated(program), ["welcome, acme", ["inner.test:1080", "server.test:90"]])
+      })
+    }
+
+    const failing = (
+      accepts: (listener: Winsock.Socket) => Effect.Effect<unknown, unknown, Scope.Scope>,
+      { carrier = ConnectData.layerExchange(), data = acme, serving = carrier }: {
+        readonly carrier?: Layer.Layer<never, unknown>
+        readonly data?: Layer.Layer<never, unknown>
+        readonly serving?: Layer.Layer<never, unknown>
+      } = {}
+    ) =>
+      simulated(Effect.gen(function*() {
+        const { client, connector, log, net } = yield* carried(carrier, kinds.socks5, accepts, serving)
+        const began = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+        const error = yield* connector.connect(endpoint("198.51.100.4:90")).pipe(
+          Effect.flip,
+          Effect.provide(data),
+          Effect.provide(client)
+        )
+        const elapsed = (yield* Effect.clockWith((clock) => clock.currentTimeMillis)) - began
+        yield* Effect.sleep("1 second")
+        assert.strictEqual(net.counts("client").handles, 0)
+        return [`${error._tag} ${error.stage}`, log.length, elapsed < 1000 ? "soon" : elapsed]
+      }))
+
+    it("E17, R13: what the target makes of it ends the attempt as without a proxy", () => {
+      const plain = { serving: ConnectData.layerNone }
+      const says = (what: string) => (listener: Winsock.Socket) =>
+        Effect.flatMap(Winsock.accept(listener), ({ socket }) => Winsock.send(socket, utf8(what)))
+      const rejects = (listener: Winsock.Socket) => Winsock.WSAAccept(listener, () => Effect.succeed(Winsock.CF_REJECT))
+      const ends = (listener: Winsock.Socket) =>
+        Effect.flatMap(Winsock.accept(listener), ({ socket }) => Winsock.closesocket(socket))
+      assert.deepStrictEqual(failing(rejects), ["WSAECONNREFUSED connect", 1, "soon"])
+      assert.deepStrictEqual(failing(says("220 smtp.test\r\n"), plain), ["WSAEPROTONOSUPPORT connect", 1, "soon"])
+      assert.deepStrictEqual(failing(ends, plain), ["WSAECONNRESET connect", 1, "soon"])
+      const [became, , elapsed] = failing(Winsock.accept, plain)
+      assert.strictEqual(became, "WSAETIMEDOUT connect")
+      assert.isAtLeast(elapsed as number, 20_000)
+    })
+
+    it("E10, E17: what cannot be carried is refused before the proxy is asked", () => {
+      const none = { carrier: ConnectData.layerNone }
+      assert.deepStrictEqual(failing(welcome, none), ["WSAEPROTONOSUPPORT request", 0, "soon"])
+      const listens = { carrier: ConnectData.layerExchange({ side: "listen" }) }
+      assert.deepStrictEqual(failing(welcome, listens), ["WSAEPROTONOSUPPORT request", 0, "soon"])
+      const data = UserData.layer({ callerData: new Uint8Array(16 * 1024 + 1) })
+      assert.deepStrictEqual(failing(welcome, { data }), ["WSAEFAULT request", 0, "soon"])
+    })
+
+    it("R19: a QOS is of no socket behind a proxy, and applied says so", () => {
+      const program = Effect.gen(function*() {
+        const { client, connector } = yield* carried(ConnectData.layerNone, kinds.http, Winsock.accept)
+        const sending = { serviceType: "guaranteed", tokenRate: 1000, tokenBucketSize: 1000 } as const
+        const { applied } = yield* connector.pipe(
+          Connector.qos({ sending }),
+          Connector.connect(endpoint("198.51.100.4:90")),
+          Effect.provide(client)
+        )
+        return [applied.sending.asked?.tokenRate, applied.sending.ignored.length, applied.receiving.ignored.length]
+      })
+      assert.deepStrictEqual(simulated(program), [1000, 1, 0])
+    })
+
+    it("is let go of where the connect is interrupted while the target has not replied", () => {
+      const program = Effect.gen(function*() {
+        const { client, connector, net } = yield* carried(
+          ConnectData.layerExchange(),
+          kinds.socks5,
+          () => Effect.void,
+          ConnectData.layerNone
+        )
+        const fiber = yield* connector.connect(endpoint("198.51.100.4:90")).pipe(
+          Effect.provide(client),
+          Effect.forkChild
+        )
+        yield* Effect.sleep("5 seconds")
+        const before = net.counts("client").handles
+        yield* Fiber.interrupt(fiber)
+        yield* Effect.sleep("1 second")
+        return [before, net.counts("client").handles]
+      })
+      assert.deepStrictEqual(simulated(program), [1, 0])
+    })
   })
 
   it("R12, R19: nothing of what is meant for the target goes to the proxy", () => {

@@ -39,6 +39,11 @@ export const Condition = Context.Reference<RunningCondition | undefined>("@effec
   defaultValue: () => undefined
 })
 
+/** Sockets that are made inside say nothing of a carrier's: whoever they connect to expects something else. */
+export const Silent: Context.Reference<boolean> = Context.Reference("@effect-winsock/core/Silent", {
+  defaultValue: () => false
+})
+
 /** The provider as it is used with the carrier that the layer is built with. */
 export const carried = (provider: Provider.Provider, context: Context.Context<never>): Provider.Provider => {
   const carrier = Context.get(context, Carrier)
@@ -63,12 +68,20 @@ export class Instance {
   /** Who waits until sockets that were closed have given everything back. */
   private leaving: Array<{ readonly left: Set<Held>; readonly resume: () => void }> = []
   readonly provider: Provider.Provider
+  /** The provider below the carrier. */
+  readonly bare: Provider.Provider
   readonly clock: Clock.Clock
   readonly timers: Timers
 
   /** `context`: that of the layer, whose clock and scheduler are those of every timer. */
-  constructor(provider: Provider.Provider, context: Context.Context<never>, state: InstanceState.InstanceState) {
+  constructor(
+    provider: Provider.Provider,
+    bare: Provider.Provider,
+    context: Context.Context<never>,
+    state: InstanceState.InstanceState
+  ) {
     this.provider = provider
+    this.bare = bare
     this.clock = Context.get(context, Clock.Clock)
     this.timers = makeTimers(context)
     this.state = state

@@ -15,6 +15,8 @@ import * as Provider from "../Provider.ts"
 import type * as Qos from "../Qos.ts"
 import * as SocketAddress from "../SocketAddress.ts"
 import * as WsaError from "../WsaError.ts"
+import { settingsOf } from "./connectData/provider.ts"
+import type { Settings } from "./connectData/speech.ts"
 import type { Instance, Resume } from "./instance.ts"
 import * as InstanceState from "./instanceState.ts"
 import { ByteQueue, MessageQueue } from "./queue.ts"
@@ -159,6 +161,7 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
 
   state: SocketState.SocketState
   readonly instance: Instance
+  private readonly provider: Provider.Provider
   /** By order of making, so that what is ordered by it comes out alike in each run. */
   private readonly number: number
   handle!: Provider.Handle
@@ -200,8 +203,9 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
     | { readonly forget: () => void; readonly waiting: Array<(answer: Effect.Effect<void>) => void> }
     | undefined
 
-  constructor(instance: Instance, state: SocketState.SocketState) {
+  constructor(instance: Instance, state: SocketState.SocketState, provider: Provider.Provider = instance.provider) {
     this.instance = instance
+    this.provider = provider
     this.number = instance.made++
     this.state = state
     this.bytes = state.kind.type === "stream" ? new ByteQueue() : undefined
@@ -213,7 +217,7 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
   }
 
   get capabilities(): Provider.Capabilities {
-    return this.instance.provider.capabilities(this.state.kind)
+    return this.provider.capabilities(this.state.kind)
   }
 
   /** It changes all the time, and two that look the same are two. */
@@ -1728,6 +1732,10 @@ export const notASocket = (call: WsaError.Call, given: unknown): Effect.Effect<n
     }`
   }))
 
+/** What the carrier of a socket's instance says at the beginning of a stream, where it has one that we know. */
+export const carrierOf = (socket: unknown): Settings | undefined =>
+  socket instanceof Socket ? settingsOf(socket.instance.provider) : undefined
+
 /** Makes a socket in the scope, or says why it cannot. */
 export const makeSocket = (
   call: "socket" | "WSASocket",
@@ -1735,19 +1743,21 @@ export const makeSocket = (
   request: InstanceState.SocketRequest,
   scope: Scope.Scope,
   busy: boolean,
-  flags: unknown
+  flags: unknown,
+  silent: boolean
 ): Effect.Effect<any, any> => {
   const current = instance.facts()
   const kind = InstanceState.socketKind(request, busy ? { ...current, busy } : current)
   if ("_tag" in kind) {
     return Effect.fail(WsaError.forCall(call, kind.code, { stage: "request", detail: kind.detail }))
   }
-  const socket = new Socket(instance, SocketState.make(kind))
+  const provider = silent ? instance.bare : instance.provider
+  const socket = new Socket(instance, SocketState.make(kind), provider)
   const wrong = InstanceState.checkSocketFlags(flags) ?? socket.join(request.group)
   if (wrong !== undefined) {
     return Effect.fail(WsaError.forCall(call, wrong.code, { stage: "request", detail: wrong.detail }))
   }
-  const handle = instance.provider.open(kind, socket)
+  const handle = provider.open(kind, socket)
   if (Provider.isFailure(handle)) {
     socket.part()
     return Effect.fail(WsaError.forCall(call, handle.code, { stage: "open", native: handle.native }))

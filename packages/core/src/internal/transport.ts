@@ -21,12 +21,17 @@ const broken: ReadonlySet<string> = new Set(
   WSAConnect.filter((code) => both.has(code) && code !== "WSAEWOULDBLOCK" && code !== "WSAEINPROGRESS")
 )
 
+/** The error of a code, where a connect can end with it so; else it is told as what was not expected. */
+export const failureOf = (code: string, details: WsaError.Details): Broken =>
+  WsaError.isCode(code) && broken.has(code)
+    ? WsaError.make(code, details) as Broken
+    : WsaError.make("WsaUnmapped", { ...details, code })
+
 /** The failure of the connect that a broken connection is. `detail`: what is to be said before its own. */
 export const brokenAt = (stage: WsaError.Stage, error: Transport, detail?: string): Broken => {
   const { _tag, local, native, remote } = error
-  const code = _tag === "WsaUnmapped" ? error.code : _tag
   const words = [detail, error.detail].filter((each) => each !== undefined).join(": ")
-  const details = {
+  return failureOf(_tag === "WsaUnmapped" ? error.code : _tag, {
     call: "WSAConnect",
     stage,
     local,
@@ -34,8 +39,5 @@ export const brokenAt = (stage: WsaError.Stage, error: Transport, detail?: strin
     remote,
     detail: words === "" ? undefined : words,
     cause: error
-  } as const
-  return WsaError.isCode(code) && broken.has(code)
-    ? WsaError.make(code, details) as Broken
-    : WsaError.make("WsaUnmapped", { ...details, code })
+  })
 }

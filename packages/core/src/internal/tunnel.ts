@@ -7,14 +7,14 @@ import * as Base64 from "effect/encoding/Base64"
 import * as Host from "effect/net/Host"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Redacted from "effect/Redacted"
-import * as Connection from "../Connection.ts"
+import type * as Connection from "../Connection.ts"
 import type { Target } from "../Connector.ts"
 import * as Proxy from "../Proxy.ts"
 import * as SocketAddress from "../SocketAddress.ts"
 import * as WsaError from "../WsaError.ts"
-import { Gather } from "./connectData/gather.ts"
-import type { Decoded } from "./decoded.ts"
+import { Conversation } from "./conversation.ts"
 import * as HttpConnect from "./httpConnect.ts"
+import { Silent } from "./instance.ts"
 import * as Answers from "./proxyAnswers.ts"
 import * as Socks5 from "./socks5.ts"
 import * as Text from "./text.ts"
@@ -60,66 +60,32 @@ export const destinationOf = (
   return Effect.succeed({ host: to.address, port: to.port, address })
 }
 
-const none = new Uint8Array(0)
-
 /** A conversation with one proxy. */
-class Talk<E0> {
-  /** What has come and belongs to whatever is heard next. */
-  rest: Uint8Array = none
-  private readonly connection: Connection.Connection<E0>
+class Talk<E0> extends Conversation<E0, Proxy.ProxyError> {
+  private readonly remote: SocketAddress.SocketAddress
   private readonly destination: Destination
   private readonly name: string
 
   constructor(connection: Connection.Connection<E0>, destination: Destination, name: string) {
-    this.connection = connection
+    super(connection, {
+      broken: (error) => brokenAt("proxy", error, `while talking to ${name}`),
+      endedEarly: () =>
+        WsaError.make("WSAECONNRESET", {
+          call: "WSAConnect",
+          stage: "proxy",
+          local: connection.local,
+          remote: connection.remote,
+          detail: `${name} has closed the connection before it answered`
+        }),
+      wrong: (why) => this.protocol(why)
+    })
+    this.remote = connection.remote
     this.destination = destination
     this.name = name
   }
 
-  private broken<E>(error: E | Connection.ReadError | Connection.WriteError): E | Proxy.ProxyError {
-    return WsaError.isWsaError(error)
-      ? brokenAt("proxy", error as Connection.ReadError | Connection.WriteError, `while talking to ${this.name}`)
-      : error as E
-  }
-
-  say(bytes: Uint8Array): Effect.Effect<void, E0 | Proxy.ProxyError> {
-    return Effect.mapError(this.connection.write(bytes), (error) => this.broken<E0>(error))
-  }
-
-  /** Waits for an answer, of which there are at most `bound` bytes. */
-  hear<A>(decode: (bytes: Uint8Array) => Decoded<A>, bound: number): Effect.Effect<A, E0 | Proxy.ProxyError> {
-    const gather = new Gather(decode, bound)
-    const heard = (piece: Uint8Array): Effect.Effect<A, E0 | Proxy.ProxyError> => {
-      const gathered = gather.add(piece)
-      switch (gathered._tag) {
-        case "Need":
-          return more
-        case "Wrong":
-          return Effect.fail(this.protocol(gathered.why))
-        case "Done":
-          this.rest = piece.subarray(gathered.used)
-          return Effect.succeed(gathered.value)
-      }
-    }
-    const more: Effect.Effect<A, E0 | Proxy.ProxyError> = Effect.flatMap(
-      Effect.mapError(this.connection.read, (error) => this.broken<E0>(error)),
-      (piece) => piece.length === 0 ? Effect.fail(this.endedEarly()) : heard(piece)
-    )
-    return Effect.suspend(() => this.rest.length === 0 ? more : heard(this.rest))
-  }
-
-  private endedEarly() {
-    return WsaError.make("WSAECONNRESET", {
-      call: "WSAConnect",
-      stage: "proxy",
-      local: this.connection.local,
-      remote: this.connection.remote,
-      detail: `${this.name} has closed the connection before it answered`
-    })
-  }
-
   private about(detail: string) {
-    return { proxy: this.name, detail, remote: this.connection.remote }
+    return { proxy: this.name, detail, remote: this.remote }
   }
 
   protocol(why: string): Proxy.ProxyProtocol {
@@ -190,6 +156,10 @@ const throughHttp = <E0>(talk: Talk<E0>, { credentials, headers }: Proxy.Http, {
     if (refusal !== undefined) return yield* Effect.fail(talk.refused(refusal))
   })
 
+/** Connects to a proxy, which expects nothing of a carrier's. */
+export const silently = <A, E, R>(connect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.provideService(connect, Silent, true)
+
 /** Opens the way to a destination over a connection to a proxy, and gives it: bytes that came early are read first. */
 export const opened = <E0>(
   connection: Connection.Connection<E0>,
@@ -201,5 +171,5 @@ export const opened = <E0>(
     const through = proxy._tag === "Socks5"
       ? throughSocks5(talk, proxy, destination)
       : throughHttp(talk, proxy, destination)
-    return Effect.map(through, () => Connection.withHead(connection, talk.rest))
+    return Effect.map(through, () => talk.done())
   })

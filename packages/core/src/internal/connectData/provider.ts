@@ -17,6 +17,11 @@ const capabilitiesOf = (below: Provider.Capabilities, settings: Settings): Provi
     boundedBacklog: settings.listens ? settings.replies : below.boundedBacklog
   })
 
+const spoken = new WeakMap<Provider.Provider, Settings>()
+
+/** What a provider says at the beginning of its streams, where a carrier of ours has made it. */
+export const settingsOf = (provider: Provider.Provider): Settings | undefined => spoken.get(provider)
+
 export const decorate = (below: Provider.Provider, settings: Settings, timers: Timers): Provider.Provider => {
   const known = new WeakMap<Provider.Capabilities, Provider.Capabilities>()
   const capabilities = (kind: Provider.Kind): Provider.Capabilities => {
@@ -33,10 +38,12 @@ export const decorate = (below: Provider.Provider, settings: Settings, timers: T
     replies: new Deadlines(timers, settings.replyTimeout),
     streams: 0
   }
-  return {
+  const decorated: Provider.Provider = {
     name: below.name,
     network: below.network,
     capabilities,
     open: (kind, sink) => kind.type === "datagram" ? below.open(kind, sink) : Stream.open(shared, kind, sink)
   }
+  spoken.set(decorated, settings)
+  return decorated
 }

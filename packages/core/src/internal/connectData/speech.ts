@@ -5,6 +5,7 @@ import * as Result from "effect/Result"
 import * as Provider from "../../Provider.ts"
 import * as Qos from "../../Qos.ts"
 import type * as SocketAddress from "../../SocketAddress.ts"
+import type { Code } from "../../WsaError.ts"
 import type { Decoded } from "../decoded.ts"
 import * as Frames from "../exchangeFrames.ts"
 import * as Header from "../proxyHeader.ts"
@@ -37,18 +38,24 @@ export const headerBound = ({ callerDataMax }: Settings): number =>
 export const decodeHeader = (settings: Settings) => (bytes: Uint8Array): Decoded<Header.ProxyHeader> =>
   Header.decode(bytes, headerBound(settings))
 
+/** What a caller has to say. */
+export type Said = Pick<Provider.ConnectPlan, "callerData" | "calleeCapacity" | "sqos" | "gqos">
+
 /** What a caller sends ahead, or why it cannot be sent. */
 export const headerOf = (
   settings: Settings,
-  plan: Provider.ConnectPlan,
-  source: SocketAddress.SocketAddress | undefined
+  said: Said,
+  source: SocketAddress.SocketAddress | undefined,
+  destination: SocketAddress.SocketAddress | undefined
 ): Uint8Array | Provider.Failure => {
   const tlvs = Header.tlvsOf(settings.entries)
-  const call = callOf(settings, plan)
+  const call = callOf(settings, said)
   if (call !== undefined && Provider.isFailure(call)) return call
   const header: Header.ProxyHeader = {
     command: "PROXY",
-    endpoints: source === undefined ? undefined : { transport: "stream", source, destination: plan.remote },
+    endpoints: source === undefined || destination === undefined
+      ? undefined
+      : { transport: "stream", source, destination },
     tlvs: call === undefined ? tlvs : [...tlvs, { type: settings.type, value: call }],
     checksum: true
   }
@@ -56,9 +63,9 @@ export const headerOf = (
 }
 
 /** The caller's part. One that is not replied to need not be there. */
-const callOf = (settings: Settings, plan: Provider.ConnectPlan): Uint8Array | Provider.Failure | undefined => {
-  const { callerData, gqos, sqos } = plan
-  const calleeCapacity = settings.replies ? capacityOf(settings, plan) : undefined
+const callOf = (settings: Settings, said: Said): Uint8Array | Provider.Failure | undefined => {
+  const { callerData, gqos, sqos } = said
+  const calleeCapacity = settings.replies ? capacityOf(settings, said) : undefined
   if ((callerData ?? sqos ?? gqos ?? calleeCapacity) === undefined) return undefined
   const [socketQos, groupQos] = [encodeQos(sqos), encodeQos(gqos)]
   if (Provider.isFailure(socketQos)) return socketQos
@@ -80,7 +87,7 @@ const decodeQos = (bytes: Uint8Array | undefined): Qos.Qos | undefined | "wrong"
 }
 
 /** How much callee data is taken. */
-export const capacityOf = ({ calleeDataMax }: Settings, { calleeCapacity }: Provider.ConnectPlan): number =>
+export const capacityOf = ({ calleeDataMax }: Settings, { calleeCapacity }: Pick<Said, "calleeCapacity">): number =>
   Math.min(calleeCapacity, calleeDataMax)
 
 /** What a header says of who calls. */
@@ -129,3 +136,27 @@ export const accepting = (settings: Settings, called: Called, calleeData: Uint8A
   })
 
 export const rejecting: Uint8Array = Frames.encodeReply({ verdict: "rejected", calleeData: noBytes })
+
+// ---------------------------------------------------------------------------------------------------------------------
+// How an exchange fails, besides as its connection does
+// ---------------------------------------------------------------------------------------------------------------------
+
+type Told = Provider.Failure & { readonly detail: string }
+
+const failureOf = <C extends Code>(code: C, detail: string): Told & { readonly code: C } => ({
+  _tag: "Failure",
+  code,
+  detail
+})
+
+export const refused = failureOf("WSAECONNREFUSED", "the peer has rejected the caller")
+
+export const silent = (millis: number) =>
+  failureOf("WSAETIMEDOUT", `the peer has not replied to the connect data within ${millis} milliseconds`)
+
+export const endedEarly = failureOf(
+  "WSAECONNRESET",
+  "the peer has closed the connection before it replied to the connect data"
+)
+
+export const foreign = (why: string) => failureOf("WSAEPROTONOSUPPORT", `the peer does not speak the exchange: ${why}`)

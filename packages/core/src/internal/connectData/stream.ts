@@ -4,7 +4,6 @@
  */
 import * as Provider from "../../Provider.ts"
 import type * as SocketAddress from "../../SocketAddress.ts"
-import type { Code } from "../../WsaError.ts"
 import * as Frames from "../exchangeFrames.ts"
 import { type Caller, type Listener, receive } from "./caller.ts"
 import { type Deadline, type Deadlines, soon } from "./deadlines.ts"
@@ -15,22 +14,6 @@ import * as Speech from "./speech.ts"
 const notSocket = Provider.failure("WSAENOTSOCK")
 const notSupported = Provider.failure("WSAEOPNOTSUPP")
 const notConnected = Provider.failure("WSAENOTCONN")
-
-/** A failure that the provider below has not told. */
-const failureOf = (code: Code, detail: string): Provider.Failure & { readonly detail: string } => ({
-  _tag: "Failure",
-  code,
-  detail
-})
-
-const refused = failureOf("WSAECONNREFUSED", "the peer has rejected the caller")
-const silent = (millis: number) =>
-  failureOf("WSAETIMEDOUT", `the peer has not replied to the connect data within ${millis} milliseconds`)
-const endedEarly = failureOf(
-  "WSAECONNRESET",
-  "the peer has closed the connection before it replied to the connect data"
-)
-const foreign = (why: string) => failureOf("WSAEPROTONOSUPPORT", `the peer does not speak the exchange: ${why}`)
 
 /** What all sockets of a provider have in common. */
 export interface Shared {
@@ -314,14 +297,14 @@ export class Stream implements Provider.Handle, User, Listener {
     }
     attempt.met = true
     if (settings.connects) {
-      const header = Speech.headerOf(settings, attempt.plan, line.handle.local())
+      const header = Speech.headerOf(settings, attempt.plan, line.handle.local(), attempt.plan.remote)
       const failure = header instanceof Uint8Array ? line.say(header) : header
       if (failure !== undefined) return this.fail(failure)
     }
     if (!this.asks) return this.establish(line, attempt, result.calleeData)
     const capacity = Speech.capacityOf(settings, attempt.plan)
     attempt.gather = new Gather((bytes) => Frames.decodeReply(bytes, capacity), Frames.replyOverhead + capacity)
-    attempt.deadline = replies.begin(() => this.fail(silent(settings.replyTimeout)))
+    attempt.deadline = replies.begin(() => this.fail(Speech.silent(settings.replyTimeout)))
   }
 
   private establish(line: Line, { plan }: Attempt, calleeData: Uint8Array): void {
@@ -354,11 +337,11 @@ export class Stream implements Provider.Handle, User, Listener {
       case "Need":
         return gathered.more
       case "Wrong":
-        this.fail(foreign(gathered.why))
+        this.fail(Speech.foreign(gathered.why))
         return 0
       case "Done":
         if (gathered.value.verdict === "rejected") {
-          this.fail(refused)
+          this.fail(Speech.refused)
           return 0
         }
         line.keep(bytes.subarray(gathered.used))
@@ -374,7 +357,7 @@ export class Stream implements Provider.Handle, User, Listener {
   }
 
   over(failure: Provider.Failure | undefined): void {
-    if (this.attempt !== undefined) this.fail(failure ?? endedEarly)
+    if (this.attempt !== undefined) this.fail(failure ?? Speech.endedEarly)
     // A listener.
     else if (failure !== undefined) this.sink.broken(failure)
   }
