@@ -60,6 +60,7 @@ import * as Observing from "./internal/observing.ts"
 import * as Pipeline from "./internal/pipeline.ts"
 import * as Policed from "./internal/policed.ts"
 import * as Pooling from "./internal/pooling.ts"
+import * as Keeping from "./internal/reconnecting.ts"
 import * as Resolving from "./internal/resolving.ts"
 import * as Targets from "./internal/target.ts"
 import * as Tracing from "./internal/telemetry.ts"
@@ -67,6 +68,7 @@ import * as Tunnel from "./internal/tunnel.ts"
 import { within } from "./internal/within.ts"
 import * as Proxy from "./Proxy.ts"
 import * as Qos from "./Qos.ts"
+import type * as Reconnecting from "./Reconnecting.ts"
 import * as RetryPolicy from "./RetryPolicy.ts"
 import * as SocketAddress from "./SocketAddress.ts"
 import type * as SocketOption from "./SocketOption.ts"
@@ -1512,6 +1514,78 @@ export const pooled: {
       Pooling.open((target: Target) => self.connect(target), options),
       make<Target, Out, E | ConnectionPool.PoolTimeout>
     )
+)
+
+/**
+ * Keeps a connection up: what is lost is connected anew, after a delay that grows until a connection proves useful.
+ *
+ * **When to use**
+ *
+ * Use for one long conversation that many share: a subscription, a control channel, RPC.
+ *
+ * **Details**
+ *
+ * A connect begins at once, and gives a `Reconnecting`: its `get` gives the live connection, or waits for the next one.
+ *
+ * - A connection is lost when it is over (R21), or one side has ended its direction. It is closed when nobody uses it any more;
+ *   the next one does not wait for that.
+ * - There is one attempt at a time, however many wait. Who waits can be interrupted; the attempt goes on for the others.
+ * - The delay is that of `RetryPolicy.connectionBackoff`, 1 s to 2 min from the beginning of an attempt, unless another is
+ *   given. It goes on over connections that are lost soon: an accepted connection says little. `useful` says that one was good
+ *   for something, and `usefulAfter` after which time that is taken for granted.
+ * - After a failure that trying again cannot mend, such as WSAEACCES, or when the schedule is over, those who wait fail with
+ *   it. Nothing is tried then until somebody asks.
+ * - Its scope ends all of it: attempts, connections, waits (those who wait are interrupted).
+ *
+ * Time-outs, races, and address policies that stand before or after hold for each attempt alike.
+ *
+ * **Example** (Through a reset)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector, Winsock } from "@effect-winsock/core"
+ * import { Sim, SimNetwork } from "@effect-winsock/testing"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   const net = yield* SimNetwork.SimNetwork
+ *   const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+ *   yield* Winsock.bind(listener, "127.0.0.1:80")
+ *   yield* Winsock.listen(listener)
+ *
+ *   const kept = yield* Connector.winsock.pipe(Connector.reconnecting()).connect("127.0.0.1:80")
+ *   const first = yield* Effect.scoped(kept.get)
+ *   net.reset("127.0.0.1:80")
+ *   const second = yield* Effect.scoped(kept.get)
+ *   return [first.closeReason?._tag, second.closeReason?._tag]
+ * }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
+ *
+ * Sim.getOrThrow(Sim.run(program)) // => ["Broken", undefined]
+ * ```
+ *
+ * @category steps
+ * @since 0.1.0
+ */
+export const reconnecting: {
+  /**
+   * Keeps a connection up: what is lost is connected anew, after a delay that grows until a connection proves useful.
+   */
+  <E = unknown>(options?: Reconnecting.Options<E>): <Target, Out extends Connection.Connection<any>, E2 extends E, R>(
+    self: Connector<Target, Out, E2, R>
+  ) => Connector<Target, Reconnecting.Reconnecting<Out, E2>, never, R>
+  /**
+   * Keeps a connection up: what is lost is connected anew, after a delay that grows until a connection proves useful.
+   */
+  <Target, Out extends Connection.Connection<any>, E, R>(
+    self: Connector<Target, Out, E, R>,
+    options?: Reconnecting.Options<E>
+  ): Connector<Target, Reconnecting.Reconnecting<Out, E>, never, R>
+} = dual(
+  (args) => isConnector(args[0]),
+  <Target, Out extends Connection.Connection<any>, E, R>(
+    self: Connector<Target, Out, E, R>,
+    options: Reconnecting.Options<E> = {}
+  ): Connector<Target, Reconnecting.Reconnecting<Out, E>, never, R> =>
+    make((target) => Keeping.open(Effect.suspend(() => self.connect(target)), options))
 )
 
 // ---------------------------------------------------------------------------------------------------------------------
