@@ -1555,11 +1555,12 @@ export const pooled: {
  *   const kept = yield* Connector.winsock.pipe(Connector.reconnecting()).connect("127.0.0.1:80")
  *   const first = yield* Effect.scoped(kept.get)
  *   net.reset("127.0.0.1:80")
+ *   const reason = yield* first.closed
  *   const second = yield* Effect.scoped(kept.get)
- *   return [first.closeReason?._tag, second.closeReason?._tag]
+ *   return [reason._tag, second === first, second.closeReason]
  * }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer()))
  *
- * Sim.getOrThrow(Sim.run(program)) // => ["Broken", undefined]
+ * Sim.getOrThrow(Sim.run(program)) // => ["Broken", false, undefined]
  * ```
  *
  * @category steps
