@@ -1,18 +1,33 @@
-// The two worlds that every program of this folder runs in. Only the layer differs.
+// The two worlds that every program of this folder runs in. Only the layers differ.
+import type { Tls } from "@effect-winsock/core"
 import { NodeConnector } from "@effect-winsock/node"
-import { Sim, SimNetwork } from "@effect-winsock/testing"
-import { Duration, Effect, type Layer } from "effect"
+import { Sim, SimNetwork, SimTls } from "@effect-winsock/testing"
+import { Context, Duration, Effect, Layer, Redacted } from "effect"
+import { ca, cert, key } from "./certificates.ts"
 
-/** What a pipeline needs, on this machine. */
-export const live = NodeConnector.layer
+/** Who "server.example" is, and who vouches for it. */
+export class Certificates extends Context.Service<Certificates, {
+  readonly ca: Tls.Pem
+  readonly identity: Tls.Identity
+}>()("cookbook/Certificates") {}
 
-/** What a pipeline needs, in virtual time. */
-export const simulated = SimNetwork.layerConnector()
+/** On this machine. */
+export const live = Layer.merge(
+  NodeConnector.layer,
+  Layer.succeed(Certificates, { ca, identity: { cert, key: Redacted.make(key) } })
+)
 
-type Needs = Layer.Success<typeof live>
+/** In virtual time. */
+export const simulated = Layer.merge(
+  SimNetwork.layerConnector(),
+  Layer.sync(Certificates, () => {
+    const authority = SimTls.authority("cookbook authority")
+    return { ca: authority.cert, identity: authority.issue({ names: ["server.example"] }) }
+  })
+)
 
 /** Runs a program live, and then simulated, and says what it answered and how long it took by the clock of its world. */
-export const inBoth = async <E>(program: Effect.Effect<string, E, Needs>): Promise<void> => {
+export const inBoth = async <E>(program: Effect.Effect<string, E, Layer.Success<typeof live>>): Promise<void> => {
   const tell = (world: string, took: Duration.Duration, answer: string) =>
     console.log(`${world}, ${Duration.toMillis(took).toFixed(0)} ms: ${answer}`)
   const [took, answer] = await Effect.runPromise(Effect.timed(Effect.provide(program, live)))
