@@ -12,7 +12,7 @@ export default defineConfig({
   resolve: { tsconfigPaths: true },
   test: {
     setupFiles: [path.join(import.meta.dirname, "vitest.setup.ts")],
-    include: ["packages/*/test/**/*.test.ts", "bench/test/**/*.test.ts"],
+    include: ["packages/*/test/**/*.test.ts", "bench/test/**/*.test.ts", "examples/test/**/*.test.ts"],
     exclude: ["**/node_modules/**", "**/dist/**", "**/test/utils/**"],
     // Tests open real sockets and measure time: one after the other inside a file, two files at a time.
     sequence: { concurrent: false },
