@@ -8,7 +8,7 @@
 // It starts its own peers, on loopback and on ports that the system chooses, and sends nothing beyond this machine.
 // The exit code is 0 only if every line says what was expected.
 import { ConnectData, Winsock } from "@effect-winsock/core"
-import { NodeWinsock } from "@effect-winsock/node"
+import { NodeConnector, NodeWinsock } from "@effect-winsock/node"
 import { Sim, SimNetwork } from "@effect-winsock/testing"
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Duration, Effect, Exit, Layer, Option } from "effect"
@@ -17,6 +17,7 @@ import { tmpdir } from "node:os"
 import path from "node:path"
 import { setImmediate } from "node:timers/promises"
 import { Worker } from "node:worker_threads"
+import { certificates, simulatedCertificates } from "./cookbook/worlds.ts"
 import { line, program, World } from "./program.ts"
 
 const exchanging = Layer.provide(ConnectData.layerExchange())
@@ -79,7 +80,7 @@ const live = Layer.effect(
       })
     })
   })
-).pipe(Layer.provideMerge(NodeWinsock.layer))
+).pipe(Layer.provideMerge(Layer.merge(NodeConnector.layer, certificates)))
 
 /** Runs the program, and looks for what is left once that has ended too: its end waits for every socket. */
 const runLive = Effect.gen(function*() {
@@ -105,7 +106,10 @@ const simulated = Layer.effect(
       leftovers: Effect.succeed([])
     })
   })
-).pipe(Layer.provideMerge(SimNetwork.layer({ loopback: { latency: "50 micros", reservable: 1_000_000 } })))
+).pipe(Layer.provideMerge(Layer.merge(
+  SimNetwork.layerConnector({ loopback: { latency: "50 micros", reservable: 1_000_000 } }),
+  simulatedCertificates
+)))
 
 const silently = Effect.provideService(Console.Console, { ...console, log: () => {} })
 

@@ -1,6 +1,12 @@
-// What the demo runs, whatever the world: the common ways a connect ends, and a server that is away for a while.
-import { SocketAddress, Winsock, type WsaError } from "@effect-winsock/core"
+// What the demo runs, whatever the world: the common ways a connect ends, the pipelines of the cookbook, and a server that is
+// away for a while.
+import { Connector, RetryPolicy, SocketAddress, Winsock, type WsaError } from "@effect-winsock/core"
 import { Console, Context, Data, Duration, Effect, type Layer, Result, Schedule, type Scope } from "effect"
+import * as Pool from "./cookbook/pool.ts"
+import * as Proxy from "./cookbook/proxy.ts"
+import * as Race from "./cookbook/race.ts"
+import * as Retry from "./cookbook/retry.ts"
+import * as Rpc from "./cookbook/rpc.ts"
 import { hello } from "./hello.ts"
 
 const encode = (text: string) => new TextEncoder().encode(text)
@@ -165,22 +171,27 @@ const greeted = (tenant: string) =>
     return yield* Effect.provide(Effect.scoped(hello(tenant)), exchanging)
   })
 
+const headline = (waterfall: string) => waterfall.trim().split("\n")[0]!
+
 const away = Effect.gen(function*() {
   const { outage } = yield* World
   const listener = yield* tcp
   yield* Winsock.bind(listener, "127.0.0.1:0")
   const address = yield* Winsock.getsockname(listener)
   yield* Effect.forkScoped(Effect.delay(Winsock.listen(listener), outage))
-  const s = yield* tcp
   let refusals = 0
-  yield* Winsock.WSAConnect(s, address).pipe(
-    Effect.tapError(() => Effect.sync(() => refusals++)),
-    Effect.retry({
-      while: (error) => error._tag === "WSAECONNREFUSED",
+  const connector = Connector.winsock.pipe(
+    Connector.retry(RetryPolicy.byCode({
       // waits twice as long each time, and never longer than a minute
-      schedule: Schedule.min([Schedule.exponential("10 millis"), Schedule.spaced("1 minute")])
-    })
+      WSAECONNREFUSED: Schedule.min([Schedule.exponential("10 millis"), Schedule.spaced("1 minute")])
+    })),
+    Connector.tapEvents((event) =>
+      Effect.sync(() => {
+        if (event._tag === "RetryScheduled") refusals++
+      })
+    )
   )
+  yield* connector.connect(address)
   return `refused ${refusals} times in ${Duration.format(Duration.fromInputUnsafe(outage))}, then connected`
 })
 
@@ -199,7 +210,9 @@ export const program = Effect.gen(function*() {
       yield* step(
         "nobody answers",
         "WSAETIMEDOUT",
-        Effect.flatMap(tcp, (s) => Winsock.WSAConnectByList(s, [silent], { timeout: "200 millis" })).pipe(
+        Connector.winsock.pipe(
+          Connector.attemptTimeout("200 millis"),
+          Connector.connect(silent),
           Effect.as("somebody answered")
         )
       ),
@@ -207,6 +220,11 @@ export const program = Effect.gen(function*() {
       yield* step("datagrams, peer changed", "done", peerChanged),
       yield* step("data and QOS go along", "done", greeted("acme")),
       yield* step("the server wants others", "WSAECONNREFUSED", greeted("evil")),
+      yield* step("by name, retried by code", "done", Retry.program),
+      yield* step("a race of addresses", "done", Effect.map(Race.program, headline)),
+      yield* step("TLS through a proxy", "done", Proxy.program),
+      yield* step("a pool", "done", Pool.program),
+      yield* step("effect's RPC", "done", Rpc.program),
       yield* step("a server that is away", "done", away)
     ]
   }))

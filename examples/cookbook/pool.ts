@@ -1,7 +1,7 @@
 // A pool: requests that share a few connections, and a server that may be lost meanwhile.
 //
 //   node examples/cookbook/pool.ts
-import { Connection, ConnectionServer, Connector, RetryPolicy } from "@effect-winsock/core"
+import { type Connection, ConnectionServer, Connector, RetryPolicy } from "@effect-winsock/core"
 import { Effect, Schedule } from "effect"
 import { inBoth } from "./worlds.ts"
 

@@ -4,7 +4,7 @@
 //
 // Both peers are here, a proxy that knows HTTP CONNECT and a server that knows TLS. Certificates are a layer, as the rest is:
 // real ones live, and simulated ones in virtual time.
-import { Connection, ConnectionServer, Connector, Proxy, SocketAddress, Tls } from "@effect-winsock/core"
+import { Connection, ConnectionServer, Connector, Proxy, type SocketAddress, Tls } from "@effect-winsock/core"
 import { Effect } from "effect"
 import { Certificates, inBoth } from "./worlds.ts"
 

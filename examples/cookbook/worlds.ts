@@ -11,20 +11,20 @@ export class Certificates extends Context.Service<Certificates, {
   readonly identity: Tls.Identity
 }>()("cookbook/Certificates") {}
 
+/** Real ones. */
+export const certificates = Layer.succeed(Certificates, { ca, identity: { cert, key: Redacted.make(key) } })
+
+/** Simulated ones: data, in the same form. */
+export const simulatedCertificates = Layer.sync(Certificates, () => {
+  const authority = SimTls.authority("cookbook authority")
+  return { ca: authority.cert, identity: authority.issue({ names: ["server.example"] }) }
+})
+
 /** On this machine. */
-export const live = Layer.merge(
-  NodeConnector.layer,
-  Layer.succeed(Certificates, { ca, identity: { cert, key: Redacted.make(key) } })
-)
+export const live = Layer.merge(NodeConnector.layer, certificates)
 
 /** In virtual time. */
-export const simulated = Layer.merge(
-  SimNetwork.layerConnector(),
-  Layer.sync(Certificates, () => {
-    const authority = SimTls.authority("cookbook authority")
-    return { ca: authority.cert, identity: authority.issue({ names: ["server.example"] }) }
-  })
-)
+export const simulated = Layer.merge(SimNetwork.layerConnector(), simulatedCertificates)
 
 /** Runs a program live, and then simulated, and says what it answered and how long it took by the clock of its world. */
 export const inBoth = async <E>(program: Effect.Effect<string, E, Layer.Success<typeof live>>): Promise<void> => {

@@ -1,6 +1,6 @@
 import { Sim } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect } from "effect"
+import { Duration, Effect, type Layer } from "effect"
 import * as Pool from "../cookbook/pool.ts"
 import * as Proxy from "../cookbook/proxy.ts"
 import * as Race from "../cookbook/race.ts"
@@ -8,7 +8,12 @@ import * as Retry from "../cookbook/retry.ts"
 import * as Rpc from "../cookbook/rpc.ts"
 import { live, simulated } from "../cookbook/worlds.ts"
 
-const programs = {
+interface Recipe {
+  readonly program: Effect.Effect<string, unknown, Layer.Success<typeof live>>
+  readonly says: RegExp
+}
+
+const programs: Record<string, Recipe> = {
   "retries by code": { program: Retry.program, says: /^connected to 127\.0\.0\.1:\d+$/ },
   "races addresses": {
     program: Race.program,
