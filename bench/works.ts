@@ -134,6 +134,10 @@ export const works: ReadonlyArray<Work> = [
   exchanged,
   marked,
   bytes(["read into", "read owned", "read lent"], "read"),
+  {
+    ...bytes(["connection read into", "connection read owned", "connection read lent"], "read"),
+    peers: contenders("nodeSocket", { NodeSocket: "read" })
+  },
   bytes(["write"], "write"),
   datagrams("datagrams sent"),
   datagrams("datagrams received"),

@@ -1,5 +1,5 @@
 // Ours, as a program of a user has it.
-import { ConnectData, type Qos, type SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
+import { ConnectData, Connector, type Qos, type SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
 import { NodeWinsock } from "@effect-winsock/node"
 import { Effect, Layer, ManagedRuntime, type Scope } from "effect"
 import {
@@ -99,6 +99,12 @@ const source = Effect.fnUntraced(function*(peer: Peer, count: number) {
   return s
 })
 
+const sourceConnection = Effect.fnUntraced(function*(peer: Peer, count: number) {
+  const connection = yield* Connector.winsock.connect(at(peer, peer.source))
+  yield* connection.write(request(count))
+  return connection
+})
+
 export const tasks: Tasks = {
   "connect tcp": task((peer, count) => connectAndClose(tcp, at(peer, peer.accept), count)),
   "connect unix": task((peer, count) => connectAndClose(unix, `unix:${peer.path}`, count)),
@@ -129,6 +135,25 @@ export const tasks: Tasks = {
     const s = yield* source(peer, count)
     let left = count
     for (let length = 1; length > 0; left -= length) length = yield* Winsock.recvLent(s, (lent) => lent.length)
+    checkNone(left)
+  })),
+  "connection read into": task(Effect.fnUntraced(function*(peer, count) {
+    const connection = yield* sourceConnection(peer, count)
+    const buffer = new Uint8Array(piece)
+    let left = count
+    for (let length = 1; length > 0; left -= length) length = yield* connection.readInto(buffer)
+    checkNone(left)
+  })),
+  "connection read owned": task(Effect.fnUntraced(function*(peer, count) {
+    const connection = yield* sourceConnection(peer, count)
+    let left = count
+    for (let length = 1; length > 0; left -= length) length = (yield* connection.read).length
+    checkNone(left)
+  })),
+  "connection read lent": task(Effect.fnUntraced(function*(peer, count) {
+    const connection = yield* sourceConnection(peer, count)
+    let left = count
+    for (let length = 1; length > 0; left -= length) length = yield* connection.readLent((lent) => lent.length)
     checkNone(left)
   })),
   write: task(Effect.fnUntraced(function*(peer, count) {
