@@ -1,0 +1,118 @@
+// Names that dnsmasq serves, looked up by the system's resolver and at the name server itself: what a connect to each of them
+// comes to, and which addresses it tries. They run in namespaces of their own: see resolving/run.ts.
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import * as childProcess from "node:child_process"
+import * as fs from "node:fs"
+import * as os from "node:os"
+import * as path from "node:path"
+import type { Outcome } from "./resolving/run.ts"
+
+const namespaces = ["unshare", "-nmpf", "--mount-proc", "--kill-child"]
+
+const works = (...command: ReadonlyArray<string>): boolean =>
+  childProcess.spawnSync(command[0]!, command.slice(1), { stdio: "ignore" }).status === 0
+
+const lackingHere = (): string | undefined => {
+  const missing = ["dnsmasq", "ip"].filter((program) =>
+    !works("sh", "-c", `PATH=$PATH:/usr/sbin:/sbin command -v ${program}`)
+  )
+  if (missing.length > 0) return `${missing.join(", ")} not installed`
+  return works(...namespaces, "sh", "-c", "mount --bind /etc/hosts /etc/hosts")
+    ? undefined
+    : "needs root, for namespaces"
+}
+
+const lacking = lackingHere()
+if (lacking !== undefined) process.stderr.write(`skipped: names of dnsmasq: ${lacking}\n`)
+
+interface Expected {
+  readonly became: string | { readonly system: string; readonly "name servers": string }
+  readonly tried?: ReadonlyArray<string>
+}
+
+const four = "127.0.0.7:P"
+const six = "[2001:db8:7::1]:P"
+
+/** `P`: the port of the listener. */
+const expected: { readonly [what: string]: Expected } = {
+  "both families": { became: six, tried: [six] },
+  "an alias": { became: six, tried: [six] },
+  "IPv4 only": { became: four, tried: [four] },
+  "IPv6 only": { became: six, tried: [six] },
+  "a URL": { became: six, tried: [six] },
+  "this machine": { became: "[::1]:P", tried: ["[::1]:P"] },
+  "IPv6 leads nowhere": { became: four, tried: [four] },
+  "both refuse": { became: "WSAECONNREFUSED connect", tried: ["[2001:db8:7::2]:1", "127.0.0.8:1"] },
+  "no such name": { became: "WSAHOST_NOT_FOUND resolve", tried: [] },
+  // getaddrinfo does not tell it from the one before, or Node does not.
+  "a name without an address": {
+    became: { "system": "WSAHOST_NOT_FOUND resolve", "name servers": "WSANO_DATA resolve" },
+    tried: []
+  },
+  "the server fails": { became: "WSATRY_AGAIN resolve", tried: [] },
+  "the server refuses": {
+    became: { "system": "WSATRY_AGAIN resolve", "name servers": "WSANO_RECOVERY resolve" },
+    tried: []
+  },
+  "nobody answers": { became: "WSATRY_AGAIN resolve", tried: [] },
+  "IPv6 cannot be asked for": { became: four, tried: [four] },
+  "IPv6 is not answered before all is over": { became: four, tried: [four] },
+  "IPv4 is not answered before all is over": { became: six, tried: [six] },
+  "WSAConnectByName: IPv4": { became: four },
+  "WSAConnectByName: IPv6": { became: six },
+  "WSAConnectByName: IPv4 on a socket for both": { became: "[::ffff:127.0.0.7]:P" },
+  "WSAConnectByName: IPv4 on a socket for IPv6": {
+    became: { "system": "WSAHOST_NOT_FOUND resolve", "name servers": "WSANO_DATA resolve" }
+  },
+  "WSAConnectByName: no such name": { became: "WSAHOST_NOT_FOUND resolve" }
+}
+
+const portless = (text: string): string => text.replace(/(:)\d{3,5}$/, "$1P")
+
+describe.skipIf(lacking !== undefined)("Resolving", () => {
+  const outcomes = new Map<string, Outcome>()
+  let words = ""
+  let code: number | null = null
+
+  beforeAll(async () => {
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), "winsock-names-"))
+    fs.chmodSync(directory, 0o755) // dnsmasq gives up being root
+    const [command, ...flags] = namespaces
+    const run = path.join(import.meta.dirname, "resolving/run.ts")
+    const child = childProcess.spawn(command!, [...flags, process.execPath, run, directory], {
+      cwd: path.join(import.meta.dirname, "../../.."),
+      env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` },
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    const kill = () => void child.kill("SIGKILL")
+    process.once("exit", kill)
+    let lines = ""
+    child.stdout.on("data", (chunk: Buffer) => lines += chunk.toString())
+    child.stderr.on("data", (chunk: Buffer) => words += chunk.toString())
+    const late = setTimeout(kill, 50_000)
+    code = await new Promise((resolve) => child.once("close", resolve))
+    clearTimeout(late)
+    process.off("exit", kill)
+    fs.rmSync(directory, { recursive: true, force: true })
+    for (const line of lines.split("\n").filter((line) => line !== "")) {
+      const outcome = JSON.parse(line) as Outcome
+      outcomes.set(`${outcome.resolver}: ${outcome.what}`, outcome)
+    }
+  }, 60_000)
+
+  for (const resolver of ["system", "name servers"] as const) {
+    for (const [what, { became, tried = [] }] of Object.entries(expected)) {
+      const outcome = typeof became === "string" ? became : became[resolver]
+      it(`${resolver}: ${what}: ${outcome}`, () => {
+        const found = outcomes.get(`${resolver}: ${what}`)
+        assert.strictEqual(found && portless(found.became), outcome, found?.detail ?? words.slice(-2000))
+        assert.deepStrictEqual(found?.tried.map(portless), tried)
+      })
+    }
+  }
+
+  afterAll(() => {
+    assert.strictEqual(code, 0, words.slice(-2000))
+    assert.strictEqual(outcomes.size, 2 * Object.keys(expected).length, "each outcome is expected")
+  })
+})
