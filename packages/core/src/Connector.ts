@@ -1430,7 +1430,14 @@ export const limit: {
   ): Connector<Target, Out, E, R> => {
     const { perDestination, total } = typeof limits === "number" ? { perDestination: limits } : limits
     const limiter = new Limiter(perDestination, total)
-    return mapConnect(self, (connect, target) => limiter.run(destinationText(target), connect))
+    return mapConnect(self, (connect, target) => {
+      const destination = destinationText(target)
+      const admitted = Effect.andThen(Observing.emit(() => ({ _tag: "Admitted", destination })), connect)
+      return Effect.andThen(
+        Observing.emit(() => ({ _tag: "Queued", destination })),
+        limiter.run(destination, admitted)
+      )
+    })
   }
 )
 

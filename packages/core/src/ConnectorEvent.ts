@@ -20,7 +20,7 @@
  * | `RetryScheduled` | after a failure another round begins in `delay` milliseconds |
  * | `RetryStopped` | after a failure there is no other round |
  * | `BreakerRefused` | no attempt is made: the breaker of `endpoint` is open |
- * | `Queued`, `Admitted` | there are as many connects to `destination` as there may be; it is this one's turn |
+ * | `Queued`, `Admitted` | it waits for its turn among the connects to `destination`; it has it |
  * | `PoolHit` | a connection of a pool is used again: nothing is connected |
  *
  * **Which belong together**

@@ -51,6 +51,8 @@ interface Drawn {
   readonly row: Text.Row
   since: number
   readonly steps: Array<string>
+  /** The one that it is a part of. */
+  readonly around: Drawn | undefined
 }
 
 type Of<Tag extends ConnectorEvent["_tag"]> = Extract<ConnectorEvent, { readonly _tag: Tag }>
@@ -62,6 +64,8 @@ class Picture {
   private readonly attempts = new Map<number, Drawn>()
   /** What has begun and will end, by what it is. */
   private readonly open = new Map<string, Text.Row>()
+  /** Since when a connection stands, outside of all attempts: what is done over it then belongs to none. */
+  private standing: number | undefined
   private total = 0
   private ending: Of<"Succeeded" | "Failed" | "Interrupted"> | undefined
 
@@ -92,16 +96,18 @@ class Picture {
           [event.version, event.protocol, event.resumed ? "resumed" : undefined].filter(Boolean).join(" ")
         )
       case "AttemptWon":
-        return this.ended(event, ">", "won")
+        return this.won(event)
       case "AttemptLost":
         return this.ended(event, "~", "lost")
       case "AttemptFailed":
         return this.failed(event)
       case "RetryScheduled": {
+        this.broken(event)
         const waiting = this.add(event.attempt, Text.row("wait", ".", event.time))
         return Text.end(waiting, event.time + event.delay, undefined, `round ${event.round + 1}`)
       }
       case "RetryStopped":
+        this.broken(event)
         return this.instant(event, "no other round", ".", undefined, stops[event.reason])
       case "BreakerRefused": {
         const { endpoint, retryAfter } = event
@@ -111,14 +117,29 @@ class Picture {
       case "Queued":
         return this.begin(event, "queue", `queue ${event.destination}`, ".")
       case "Admitted":
-        return this.end(event, "queue", undefined, "")
+        return this.admitted(event)
       case "PoolHit":
         return this.instant(event, `pool ${event.destination}`, "-", undefined, "used again")
-      case "Succeeded":
       case "Failed":
+        this.broken(event)
+        this.ending = event
+        return
+      case "Succeeded":
       case "Interrupted":
         this.ending = event
     }
+  }
+
+  /** A step that failed, of those that belong to no attempt, has a line too. */
+  private broken({ attempt, failure, time }: {
+    readonly attempt?: number
+    readonly failure: Failure
+    readonly time: number
+  }): void {
+    const { stage } = failure
+    const isOver = this.standing !== undefined && (stage === "proxy" || stage === "tls")
+    if (isOver) Text.end(this.add(attempt, Text.row(stage, "-", this.standing!)), time, "x", failure.code)
+    this.standing = undefined
   }
 
   private add(attempt: number | undefined, row: Text.Row): Text.Row {
@@ -158,6 +179,15 @@ class Picture {
     if (row !== undefined) Text.end(row, time, mark, note, detail)
   }
 
+  /** Who did not have to wait has no line for it. */
+  private admitted(event: Of<"Admitted">): void {
+    const row = this.open.get(`${event.attempt} queue`)
+    if (row === undefined) return
+    if (row.began < event.time) return Text.end(row, event.time, undefined, "")
+    const rows = event.attempt === undefined ? this.rows : this.attempts.get(event.attempt)?.row.rows ?? this.rows
+    rows.splice(rows.indexOf(row), 1)
+  }
+
   private questionOf({ family, host }: Of<"Resolving">): string {
     return [
       "look up",
@@ -168,7 +198,8 @@ class Picture {
 
   private attempt({ address, attempt, time, within }: Of<"AttemptBegan">): void {
     const row = this.add(within, Text.row(`${attempt} ${SocketAddress.format(address)}`, "=", time))
-    this.attempts.set(attempt, { row, since: time, steps: [] })
+    const around = within === undefined ? undefined : this.attempts.get(within)
+    this.attempts.set(attempt, { row, since: time, steps: [], around })
   }
 
   private step(
@@ -177,15 +208,30 @@ class Picture {
     note: string
   ): void {
     const of = attempt === undefined ? undefined : this.attempts.get(attempt)
-    Text.end(this.add(attempt, Text.row(name, "-", of?.since ?? time)), time, undefined, note)
-    if (of === undefined) return
-    of.since = time
-    of.steps.push(name)
+    Text.end(
+      this.add(attempt, Text.row(name, "-", (of === undefined ? this.standing : of.since) ?? time)),
+      time,
+      undefined,
+      note
+    )
+    if (of === undefined) this.standing = time
+    else {
+      of.since = time
+      of.steps.push(name)
+    }
   }
 
   private ended({ attempt, time }: Of<"AttemptWon" | "AttemptLost" | "AttemptFailed">, mark: Text.Mark, note: string) {
     const of = this.attempts.get(attempt)
     if (of !== undefined) Text.end(of.row, time, mark, note)
+  }
+
+  /** What is done now is done over the connection that it has made. */
+  private won(event: Of<"AttemptWon">): void {
+    this.ended(event, ">", "won")
+    const around = this.attempts.get(event.attempt)?.around
+    if (around === undefined) this.standing = event.time
+    else around.since = event.time
   }
 
   /** Where some of its steps were done, the one that was not has a line too. */

@@ -99,6 +99,44 @@ describe("Waterfall.render", () => {
       ]
     ))
 
+  it("draws what is done over a connection that stands, where that belongs to no attempt", () => {
+    const proxied: ReadonlyArray<Event> = [
+      { _tag: "Began", pipeline: 1, time: 0, target: "example.org:443" },
+      { _tag: "Resolving", ...at(0), host: "proxy.test" },
+      { _tag: "Resolved", ...at(5), host: "proxy.test", addresses: [alive] },
+      { _tag: "AttemptBegan", ...at(5, 1), attempt: 1, address: alive },
+      { _tag: "Connected", ...at(10, 1), attempt: 1, local, remote: alive },
+      { _tag: "AttemptWon", ...at(10, 1), attempt: 1 },
+      { _tag: "ProxyPassed", ...at(25), proxy: "http://proxy.test:3128", destination: "example.org:443" },
+      { _tag: "Failed", pipeline: 1, time: 40, failure: { code: "TlsAlert", stage: "tls", detail: "unknown ca" } }
+    ]
+    assertText(Waterfall.render(proxied), [
+      "example.org:443: TlsAlert at tls after 40 ms",
+      "  unknown ca",
+      "                       0 ms                 40 ms",
+      "look up proxy.test     ----                           5 ms  192.0.2.1",
+      "1 192.0.2.1:443           ===>                        5 ms  won",
+      "  connect                 ----                        5 ms  from 10.0.0.1:49152",
+      "proxy                        -----------             15 ms",
+      "    http://proxy.test:3128 to example.org:443",
+      "tls                                    ---------x    15 ms  TlsAlert"
+    ])
+  })
+
+  it("draws waiting for one's turn, unless there was none", () => {
+    const queued = (until: number): ReadonlyArray<Event> => [
+      { _tag: "Began", pipeline: 1, time: 0, target: "a.test:80" },
+      { _tag: "Queued", ...at(0), destination: "a.test:80" },
+      { _tag: "Admitted", ...at(until), destination: "a.test:80" },
+      { _tag: "BreakerRefused", ...at(10), endpoint: "a.test:80", retryAfter: 5000 },
+      { _tag: "Failed", pipeline: 1, time: 10, failure: { code: "BreakerOpen" } }
+    ]
+    const [title, axis, queue, ...rest] = Waterfall.render(queued(9)).split("\n")
+    assert.strictEqual(queue, "queue a.test:80        ........................       9 ms")
+    assert.deepStrictEqual(Waterfall.render(queued(0)).split("\n"), [title, axis, ...rest])
+    assert.strictEqual(rest[0], "breaker a.test:80                               x     0 ms  is open for 5 s")
+  })
+
   it("draws two pipelines one below the other", () => {
     const [first, second] = Waterfall.render(tlsRace.flatMap((event) => [event, { ...event, pipeline: 2 }])).split(
       "\n\n"
