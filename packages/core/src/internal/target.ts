@@ -87,7 +87,11 @@ const ofAddress = (input: unknown): Read =>
 
 const ofObject = (input: object): Read => {
   if (hasProperty(input, "_tag") && (input._tag === "Endpoint" || input._tag === "Named")) {
-    return Result.succeed(input as Target)
+    const target = input as Target
+    // What was named may be an address all the same, such as that of a proxy: nobody is to be asked for it.
+    return Result.succeed(
+      target._tag === "Named" && typeof target.origin.host !== "string" ? ofOrigin(target.origin) : target
+    )
   }
   if (Host.isHostPort(input)) return Result.succeed(ofOrigin(input))
   if (hasProperty(input, "protocol") && hasProperty(input, "hostname")) return ofUrl(input as unknown as UrlLike)

@@ -1,7 +1,7 @@
 /**
  * The `winsock` command: its words, and what it writes where. Results go to stdout, everything else to stderr.
  */
-import type { Qos } from "@effect-winsock/core"
+import type { ConnectorEvent, Qos } from "@effect-winsock/core"
 import * as Argument from "effect/cli/Argument"
 import * as CliConfig from "effect/cli/CliConfig"
 import * as CliError from "effect/cli/CliError"
@@ -27,6 +27,7 @@ import * as Listen from "./command/listen.ts"
 import * as Print from "./command/print.ts"
 import type * as Request from "./command/request.ts"
 import * as Terminal from "./command/terminal.ts"
+import * as Trace from "./command/trace.ts"
 
 /** The command has ended, and not with 0. What there was to say has been said. */
 export class Ended extends Data.TaggedError("Ended")<{ readonly exitCode: number }> {
@@ -61,14 +62,23 @@ const flag = <A>(name: string, metavar: string, parse: Parse<A>) =>
 /** More than any header can hold. Some files have no end. */
 const mostData = 64 * 1024
 
-const readData = (path: string) =>
-  FileSystem.FileSystem.use((files) => Stream.runCollect(files.stream(path, { bytesToRead: mostData + 1 }))).pipe(
+/** More than all authorities of a system. */
+const mostCertificates = 4 * 1024 * 1024
+
+const readData = (path: string, most: number) =>
+  FileSystem.FileSystem.use((files) => Stream.runCollect(files.stream(path, { bytesToRead: most + 1 }))).pipe(
     Effect.map((chunks) => new Uint8Array(Buffer.concat(chunks))),
     Effect.mapError(({ message }) => message),
     Effect.filterOrFail(
-      (bytes) => bytes.length <= mostData,
-      () => `a file of at most ${mostData} bytes`
+      (bytes) => bytes.length <= most,
+      () => `a file of at most ${most} bytes`
     )
+  )
+
+const readFlag = (option: string, value: string, path: string, most: number) =>
+  Effect.mapError(
+    readData(path, most),
+    (expected) => new CliError.InvalidValue({ option, value, expected, kind: "flag" })
   )
 
 const data = (name: string, description: string) =>
@@ -77,10 +87,7 @@ const data = (name: string, description: string) =>
     Flag.mapEffect((read) =>
       read instanceof Uint8Array
         ? Effect.succeed(read)
-        : Effect.mapError(
-          readData(read.path),
-          (expected) => new CliError.InvalidValue({ option: name, value: `@${read.path}`, expected, kind: "flag" })
-        )
+        : readFlag(name, `@${read.path}`, read.path, mostData)
     ),
     Flag.optional
   )
@@ -138,6 +145,35 @@ const flags = {
     Flag.withDescription("Take so much of what the peer passes back; 4096 with --proxy-protocol exchange, 0 without"),
     Flag.optional
   ),
+  trace: Flag.Boolean("trace").pipe(
+    Flag.withDescription("Race the addresses, and draw look-ups, attempts and steps over time"),
+    Flag.withDefault(false)
+  ),
+  tls: Flag.Boolean("tls").pipe(
+    Flag.withDescription("Make a TLS handshake part of each attempt; with --trace"),
+    Flag.withDefault(false)
+  ),
+  alpn: Flag.String("alpn").pipe(
+    Flag.withMetavar("<PROTOCOL>"),
+    Flag.withDescription("Offer this over TLS, such as h2; may be repeated, the liked one first"),
+    Flag.atLeast(0)
+  ),
+  ca: Flag.String("ca").pipe(
+    Flag.withMetavar("<FILE>"),
+    Flag.withDescription("Trust these authorities, in PEM, and not those of the system"),
+    Flag.mapEffect((path) => readFlag("ca", path, path, mostCertificates)),
+    Flag.optional
+  ),
+  attemptTimeout: flag("attempt-timeout", "<TIME>", Arguments.duration).pipe(
+    Flag.withDescription("For each attempt: ends with WSAETIMEDOUT; with --trace"),
+    Flag.optional
+  ),
+  proxy: flag("proxy", "<URL>", Arguments.proxy).pipe(
+    Flag.withDescription(
+      "Go through this one, which looks the name up: http://HOST:PORT, socks5://HOST:PORT; with --trace"
+    ),
+    Flag.optional
+  ),
   json: Flag.Boolean("json").pipe(Flag.withDescription("Write reports as lines of JSON"), Flag.withDefault(false))
 }
 
@@ -169,6 +205,42 @@ const teller = (
   }
 }
 
+/** Flags, and whether they are given. */
+type Given = { readonly [name: string]: boolean }
+
+const named = (given: Given): string =>
+  Object.keys(given).filter((name) => given[name]).map((name) => `--${name}`).join(", ")
+
+/** Which flags do not go with the others. */
+const wrongOfConnect = (
+  { tls, trace }: { readonly trace: boolean; readonly tls: boolean },
+  target: Arguments.Target,
+  ofTls: Given,
+  ofTrace: Given,
+  others: Given
+): string => {
+  const needed = named(trace ? {} : { tls, ...ofTls, ...ofTrace })
+  if (needed !== "") return `${needed}: only with --trace`
+  if (trace && target.protocol === "udp") return "--trace is for connections: UDP has none"
+  const idle = named(tls ? {} : ofTls)
+  if (idle !== "") return `${idle}: only with --tls`
+  const unknown = named(trace ? others : {})
+  return unknown === "" ? "" : `${unknown}: not with --trace, which connects and says nothing`
+}
+
+/** The picture, and what its code means; with `--json` a line for each event. */
+const tracer = ({ stdout }: Terminal.Look, line: Terminal.Live, json: boolean) => {
+  const seen: Array<ConnectorEvent.ConnectorEvent> = []
+  return (event: ConnectorEvent.ConnectorEvent): Effect.Effect<void> => {
+    if (json) return Console.log(Print.event(event))
+    seen.push(event)
+    const isOver = event._tag === "Succeeded" || event._tag === "Failed" || event._tag === "Interrupted"
+    if (isOver) return Effect.andThen(line.clear, writeAll(Print.waterfall(seen, stdout)))
+    const what = Trace.doing(event)
+    return what === undefined ? Effect.void : line.show(what)
+  }
+}
+
 const connect = Command.make(
   "connect",
   {
@@ -177,8 +249,56 @@ const connect = Command.make(
     ...quality
   },
   Effect.fnUntraced(
-    function*({ bind, calleeCapacity, callerData, expect, json, retry, send, target, timeout, ...rest }) {
+    function*({
+      alpn,
+      attemptTimeout,
+      bind,
+      ca,
+      calleeCapacity,
+      callerData,
+      expect,
+      json,
+      proxy,
+      retry,
+      send,
+      target,
+      timeout,
+      tls,
+      trace,
+      ...rest
+    }) {
       const carrying = carryingOf(rest)
+      const look = yield* Terminal.look
+      const line = yield* Terminal.live(look.live && !json)
+      const wrong = wrongOfConnect(
+        { trace, tls },
+        target,
+        { alpn: alpn.length > 0, ca: Option.isSome(ca) },
+        { "attempt-timeout": Option.isSome(attemptTimeout), proxy: Option.isSome(proxy) },
+        {
+          send: Option.isSome(send),
+          expect: Option.isSome(expect),
+          "caller-data": Option.isSome(callerData),
+          "callee-capacity": Option.isSome(calleeCapacity),
+          "proxy-protocol": carrying.proxyProtocol !== undefined
+        }
+      )
+      if (wrong !== "") return yield* Effect.andThen(Console.error(wrong), end(2))
+      if (trace) {
+        const code = yield* Trace.run({
+          target,
+          retry,
+          qos: carrying.qos,
+          bind: Option.getOrUndefined(bind),
+          timeout: Option.getOrUndefined(timeout),
+          attemptTimeout: Option.getOrUndefined(attemptTimeout),
+          proxy: Option.getOrUndefined(proxy),
+          tls: tls ? { alpn, ca: Option.getOrUndefined(ca) } : undefined
+        }, tracer(look, line, json)).pipe(
+          Effect.catch((error) => Effect.as(Console.error(error.message), 1))
+        )
+        return yield* end(code)
+      }
       const options: Request.Options = {
         ...carrying,
         callerData: Option.getOrUndefined(callerData),
@@ -190,8 +310,6 @@ const connect = Command.make(
         send: Option.getOrUndefined(send),
         expect: Option.getOrUndefined(expect)
       }
-      const look = yield* Terminal.look
-      const line = yield* Terminal.live(look.live && !json)
       const tell = (report: Report.ConnectReport) =>
         Effect.andThen(
           line.clear,
@@ -207,6 +325,7 @@ const connect = Command.make(
   Command.withShortDescription("Connects, and tells how it went"),
   Command.withExamples([
     { command: "winsock connect localhost:6379 --send 'PING\\r\\n' --expect +PONG --timeout 2" },
+    { command: "winsock connect example.org:443 --tls --trace", description: "what it does, over time" },
     { command: "winsock connect unix:/run/app.sock --json" },
     { command: "winsock connect udp:192.0.2.1:53 --send hello" },
     {

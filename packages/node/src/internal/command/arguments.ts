@@ -1,7 +1,7 @@
 /**
  * What the words of a command line mean. A parser gives a value, or what it expected: one line of an error message.
  */
-import { Qos, SocketAddress, UserData, WsaError } from "@effect-winsock/core"
+import { Proxy, Qos, SocketAddress, UserData, WsaError } from "@effect-winsock/core"
 import * as Duration from "effect/Duration"
 import * as Host from "effect/net/Host"
 import * as Option from "effect/Option"
@@ -39,6 +39,9 @@ export const local = (text: string): Result.Result<SocketAddress.SocketAddress, 
   }
   return Result.fail("an address of this machine, such as 192.0.2.1, 192.0.2.1:4000, [::1]:4000 or unix:/PATH")
 }
+
+export const proxy = (text: string): Result.Result<Proxy.Hop<Host.HostPort>, string> =>
+  Result.mapError(Proxy.fromUrl(text), ({ reason }) => reason)
 
 const units = { ms: "millis", s: "seconds", m: "minutes", h: "hours" } as const
 

@@ -1,7 +1,8 @@
 /**
  * Reports and codes as text for people.
  */
-import { Qos, WsaError } from "@effect-winsock/core"
+import { ConnectorEvent, Qos, Waterfall, WsaError } from "@effect-winsock/core"
+import * as Schema from "effect/Schema"
 import type * as Report from "../../Report.ts"
 import * as Codes from "./codes.ts"
 import type { News } from "./listen.ts"
@@ -240,5 +241,25 @@ const code = (name: WsaError.Code, paint: Paint): ReadonlyArray<string> => {
     ...facts.map(([what, words]) => `  ${paint.faint(what.padEnd(10))}  ${words}`),
     ...listed("comes from", natives.map((rule) => `${rule.native.join(", ")} at ${causeOf(rule)}`), paint),
     ...listed("but", others.map((rule) => `${row.posix} is ${rule.code} at ${causeOf(rule)}`), paint)
+  ]
+}
+
+const writeEvent = Schema.encodeSync(Schema.fromJsonString(Schema.toCodecJson(ConnectorEvent.ConnectorEvent)))
+
+/** An event of a pipeline as a line of JSON. */
+export const event = (event: ConnectorEvent.ConnectorEvent): string => writeEvent(event)
+
+/** What a pipeline did, and what it failed with. */
+export const waterfall = (
+  events: ReadonlyArray<ConnectorEvent.ConnectorEvent>,
+  paint: Paint
+): ReadonlyArray<string> => {
+  const last = events.at(-1)
+  const code = last?._tag === "Failed" ? last.failure.code : ""
+  return [
+    Waterfall.render(events),
+    ...(WsaError.isCode(code)
+      ? [`${paint.bad(code)} (${WsaError.table[code].number}): ${WsaError.table[code].words}`]
+      : [])
   ]
 }
