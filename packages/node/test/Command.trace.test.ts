@@ -79,9 +79,8 @@ describe("winsock connect --trace", () => {
   it.effect("binds, and tries again after a code, half a second later", () =>
     inMemory(() =>
       Effect.gen(function*() {
-        const fiber = yield* Effect.forkChild(command(
-          ...["connect", "127.0.0.1:9", "--trace", "--json", "--bind", "127.0.0.2", "--retry", "WSAECONNREFUSED=1"]
-        ))
+        const flags = ["--trace", "--json", "--bind", "127.0.0.2", "--retry", "WSAECONNREFUSED=1"]
+        const fiber = yield* Effect.forkChild(command("connect", "127.0.0.1:9", ...flags))
         while (fiber.pollUnsafe() === undefined) {
           yield* Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
           yield* TestClock.adjust("100 millis")
@@ -195,9 +194,8 @@ describe("winsock connect --trace, live", () => {
       assert.match(direct.out, /^  connect .* from 127\.0\.0\.1:\d+$/m)
       assert.match(direct.out, /^  tls .* TLSv1\.3 h2$/m)
 
-      const proxied = yield* commandProcess(
-        ...["connect", `localhost:${port}`, ...trusting, "--proxy", `http://127.0.0.1:${proxyPort}`, "--json"]
-      )
+      const through = ["--proxy", `http://127.0.0.1:${proxyPort}`, "--json"]
+      const proxied = yield* commandProcess("connect", `localhost:${port}`, ...trusting, ...through)
       assert.strictEqual(proxied.exitCode, 0, proxied.out + proxied.err)
       assert.deepStrictEqual(tagsOf(proxied), [
         "Began",
