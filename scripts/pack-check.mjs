@@ -1,6 +1,6 @@
 // Checks what would be published, as the people who install it would find it: packs the three packages, looks into the
-// tarballs, installs them with npm in a fresh project outside the workspace, type-checks and runs the README's program
-// there, and imports every entry to see that importing does nothing.
+// tarballs, installs them with npm in a fresh project outside the workspace, type-checks the README's examples and the
+// cookbook there, runs the README's program and the cookbook's, and imports every entry to see that importing does nothing.
 import { execFileSync } from "node:child_process"
 import {
   cpSync,
@@ -15,7 +15,7 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import path from "node:path"
-import { program } from "./lib/readme.mjs"
+import { examples, program } from "./lib/readme.mjs"
 
 const packages = ["core", "node", "testing"]
 const root = path.resolve(import.meta.dirname, "..")
@@ -107,9 +107,11 @@ const typeCheck = () => {
     strict: true,
     exactOptionalPropertyTypes: true,
     skipLibCheck: false,
-    noEmit: true
+    noEmit: true,
+    allowImportingTsExtensions: true
   }
-  writeFileSync(path.join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }))
+  const include = ["*.ts", "cookbook/*.ts"]
+  writeFileSync(path.join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, include }))
   run(project, path.join(root, "node_modules/.bin/tsc"), ["-p", "."])
 }
 
@@ -156,12 +158,19 @@ const main = () => {
     attempt(`contents of ${one.manifest.name}-${one.manifest.version}.tgz`, () => checkContents(one))
   }
   const code = program()
-  say(`npm install: ${install(packed, code)}`)
+  say(`npm install: ${install(packed, examples().join(""))}`)
   attempt("imports without effects", () => checkImports(packed))
   attempt("commands that answer", () => checkCommands(packed))
   writeFileSync(path.join(project, "program.ts"), code)
-  attempt("types of the README's program", typeCheck)
+  examples().forEach((example, i) => writeFileSync(path.join(project, `example${i}.ts`), example))
+  cpSync(path.join(root, "examples/cookbook"), path.join(project, "cookbook"), { recursive: true })
+  attempt("types of the README's examples, and of the cookbook", typeCheck)
   attempt("the README's program", runProgram)
+  for (
+    const name of globSync("*.ts", { cwd: path.join(project, "cookbook"), exclude: ["certificates.ts", "worlds.ts"] })
+  ) {
+    attempt(`cookbook/${name}`, () => run(project, node24, [path.join("cookbook", name)]).trim().split("\n").at(-1))
+  }
 }
 
 try {

@@ -20,4 +20,9 @@ export const commands = () =>
 /** The program, as it stands. */
 export const program = () => fenceOf("program")
 
+/** All examples that stand for themselves, each as it stands: those that import something. */
+export const examples = () =>
+  Array.from(readFileSync("README.md", "utf8").matchAll(/^```ts[^\n]*\n([\s\S]*?)^```/gm), ([, code]) => code)
+    .filter((code) => code.startsWith("import "))
+
 if (import.meta.main) process.stdout.write(`${commands().join("\n")}\n`)
