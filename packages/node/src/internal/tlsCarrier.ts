@@ -23,7 +23,7 @@ export class Carrier extends Duplex {
   private readonly changed: () => void
   private readonly running = new Set<Fiber.Fiber<unknown, unknown>>()
 
-  /** `changed` is told when there is a new cause. */
+  /** `changed` is told when writing went on, or failed. */
   constructor(connection: Connection.Connection<unknown>, context: Context.Context<never>, changed: () => void) {
     // Destroyed by its owner alone: what was decrypted can still be read when both directions have ended.
     super({ allowHalfOpen: true, autoDestroy: false })
@@ -43,8 +43,8 @@ export class Carrier extends Duplex {
 
   private writing(effect: Effect.Effect<void, unknown>, done: () => void): void {
     this.fork(effect, (exit) => {
-      if (Exit.isSuccess(exit)) return done()
-      this.unwritten = exit.cause
+      if (Exit.isSuccess(exit)) done()
+      else this.unwritten = exit.cause
       this.changed()
     })
   }

@@ -318,7 +318,9 @@ export class Channel<E> {
 
   // --- writing -------------------------------------------------------------------------------------------------------
 
-  private cannotWrite<C extends "send" | "shutdown">(call: C) {
+  private cannotWrite<C extends "send" | "shutdown">(
+    call: C
+  ): Effect.Effect<never, WsaError.ErrorOf<C> | Tls.StreamError | E> | undefined {
     const over = this.over(call)
     if (over !== undefined) return over
     const cause = this.carrier.unwritten ?? this.carrier.unread
@@ -366,10 +368,33 @@ export class Channel<E> {
         if (fault !== undefined) return fault
         this.ending = true
         this.endedFirst ??= "us"
-        this.socket.end()
+        return Effect.andThen(this.quiet(), this.endNow)
       }
-      return this.until(() => this.finished ? Effect.void : this.cannotWrite("shutdown"))
+      return this.ended
     })) as Effect.Effect<void, Connection.EndError | Tls.StreamError | E>
+  }
+
+  private get endNow() {
+    return Effect.suspend(() => {
+      this.socket.end()
+      return this.ended
+    })
+  }
+
+  private get ended() {
+    return this.until(() => this.finished ? Effect.void : this.cannotWrite("shutdown"))
+  }
+
+  /**
+   * Waits until nothing is being written. While anything is, such as the tickets of a server after its handshake, Node ends
+   * the stream and forgets to end the session.
+   */
+  private quiet(): Effect.Effect<void, WsaError.ShutdownError | Tls.StreamError | E> {
+    const written = this.until(() => this.carrier.writableLength === 0 ? Effect.void : this.cannotWrite("shutdown"))
+    return Effect.flatMap(
+      Effect.andThen(written, turns),
+      () => this.carrier.writableLength === 0 ? Effect.void : this.quiet()
+    )
   }
 
   // --- closing -------------------------------------------------------------------------------------------------------
@@ -447,6 +472,14 @@ export class Channel<E> {
     return Object.assign(over, { tls: session }) as Tls.TlsConnection<E>
   }
 }
+
+/** What was written is known to be in one turn of the event loop, and what comes of that is written in the next one. */
+const turns = Effect.callback<void>((resume) => {
+  let next = setImmediate(() => {
+    next = setImmediate(() => resume(Effect.void))
+  })
+  return Effect.sync(() => clearImmediate(next))
+})
 
 // A fiber gives way after so many steps, and can be interrupted there: what was taken would be lost.
 const stepsOfRead = 32

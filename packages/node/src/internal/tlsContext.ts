@@ -59,8 +59,10 @@ const faultOfIdentity = ({ cert, key, passphrase }: Tls.Identity): Made | undefi
       : bad("key", "it is not the key of the certificate")
   } catch (error) {
     const code = codeOf(error)
-    if (code === "ERR_MISSING_PASSPHRASE") return bad("passphrase", "the key is encrypted, and there is none", code)
-    return code !== undefined && /BAD_DECRYPT|BAD_PASSWORD/.test(code)
+    if (secret === undefined && code !== undefined && /INTERRUPTED_OR_CANCELLED|MISSING_PASSPHRASE/.test(code)) {
+      return bad("passphrase", "the key is encrypted, and there is none", code)
+    }
+    return secret !== undefined && code !== undefined && /BAD_DECRYPT/.test(code)
       ? bad("passphrase", "the key cannot be decrypted with it", code)
       : bad("key", `it cannot be read: ${wordsOf(error)}`, code)
   }
