@@ -905,21 +905,37 @@ const hostOf = (target: unknown): string | undefined => {
  * @category steps
  * @since 0.1.0
  */
-export const tls = (options: Tls.ConnectOptions = {}) =>
-<Target, E0, E, R>(
-  self: Connector<Target, Connection.Connection<E0>, E, R>
-): Connector<Target, Tls.TlsConnection<E0>, E | E0 | Tls.HandshakeError, R | Tls.Tls> =>
-  mapConnect(self, (connect, target) => {
-    const serverName = options.serverName ?? hostOf(target)
-    return Pipeline.isolated(
-      Effect.flatMap(
-        connect,
-        (connection) =>
-          Tls.Tls.use((tls) => tls.connect(connection, serverName === undefined ? options : { ...options, serverName }))
-            .pipe(Effect.tap(({ tls }) => Observing.emit(() => Observing.handshake(tls))))
-      )
-    )
-  })
+export const tls: {
+  /**
+   * Does a TLS handshake over the connection: as a part of the attempt, so that a race is won when the handshake is done.
+   */
+  (options?: Tls.ConnectOptions): <Target, E0, E, R>(
+    self: Connector<Target, Connection.Connection<E0>, E, R>
+  ) => Connector<Target, Tls.TlsConnection<E0>, E | E0 | Tls.HandshakeError, R | Tls.Tls>
+  /**
+   * Does a TLS handshake over the connection: as a part of the attempt, so that a race is won when the handshake is done.
+   */
+  <Target, E0, E, R>(
+    self: Connector<Target, Connection.Connection<E0>, E, R>,
+    options?: Tls.ConnectOptions
+  ): Connector<Target, Tls.TlsConnection<E0>, E | E0 | Tls.HandshakeError, R | Tls.Tls>
+} = dual(
+  (args) => isConnector(args[0]),
+  <Target, E0, E, R>(
+    self: Connector<Target, Connection.Connection<E0>, E, R>,
+    options: Tls.ConnectOptions = {}
+  ): Connector<Target, Tls.TlsConnection<E0>, E | E0 | Tls.HandshakeError, R | Tls.Tls> =>
+    mapConnect(self, (connect, target) => {
+      const serverName = options.serverName ?? hostOf(target)
+      const asked = serverName === undefined ? options : { ...options, serverName }
+      const handshake = (connection: Connection.Connection<E0>) =>
+        Effect.tap(
+          Tls.Tls.use((tls) => tls.connect(connection, asked)),
+          ({ tls }) => Observing.emit(() => Observing.handshake(tls))
+        )
+      return Pipeline.isolated(Effect.flatMap(connect, handshake))
+    })
+)
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Steps: proxies
@@ -1683,18 +1699,35 @@ export type ResolveError = LookupError
  * @category steps
  * @since 0.1.0
  */
-export const resolve = (options: ResolveOptions = {}) =>
-<Out, E, R>(
-  self: Connector<Candidates, Out, E, R>
-): Connector<TargetInput, Out, E | ResolveError, R | AddressResolver.AddressResolver | Winsock.Winsock> =>
-  make((input: TargetInput) => {
-    const read = target(input)
-    if (Result.isFailure(read)) return Effect.fail(read.failure)
-    const { origin } = read.success
-    return read.success._tag === "Endpoint"
-      ? self.connect({ _tag: "Candidates", origin, addresses: [read.success.address] })
-      : named(self, read.success.origin, options)
-  })
+export const resolve: {
+  /**
+   * Looks the name of a target up, and hands the addresses over as they come.
+   */
+  (options?: ResolveOptions): <Out, E, R>(
+    self: Connector<Candidates, Out, E, R>
+  ) => Connector<TargetInput, Out, E | ResolveError, R | AddressResolver.AddressResolver | Winsock.Winsock>
+  /**
+   * Looks the name of a target up, and hands the addresses over as they come.
+   */
+  <Out, E, R>(
+    self: Connector<Candidates, Out, E, R>,
+    options?: ResolveOptions
+  ): Connector<TargetInput, Out, E | ResolveError, R | AddressResolver.AddressResolver | Winsock.Winsock>
+} = dual(
+  (args) => isConnector(args[0]),
+  <Out, E, R>(
+    self: Connector<Candidates, Out, E, R>,
+    options: ResolveOptions = {}
+  ): Connector<TargetInput, Out, E | ResolveError, R | AddressResolver.AddressResolver | Winsock.Winsock> =>
+    make((input: TargetInput) => {
+      const read = target(input)
+      if (Result.isFailure(read)) return Effect.fail(read.failure)
+      const { origin } = read.success
+      return read.success._tag === "Endpoint"
+        ? self.connect({ _tag: "Candidates", origin, addresses: [read.success.address] })
+        : named(self, read.success.origin, options)
+    })
+)
 
 const named = <Out, E, R>(
   self: Connector<Candidates, Out, E, R>,
