@@ -965,6 +965,15 @@ const through = <E0, E, R>(
     }))
   )
 
+/** Takes whatever is taken for a target. */
+const reading = <Out, E, R>(
+  self: Connector<Target, Out, E, R>
+): Connector<TargetInput, Out, E | WsaError.WSAEINVAL, R> =>
+  make((input): Effect.Effect<Out, E | WsaError.WSAEINVAL, R | Scope.Scope> => {
+    const target = Targets.read(input)
+    return Result.isFailure(target) ? Effect.fail(target.failure) : self.connect(target.success)
+  })
+
 /**
  * Goes through a proxy: what stands before it connects to the proxy, and what comes after it to a target.
  *
@@ -983,8 +992,11 @@ const through = <E0, E, R>(
  * and an interruption at any moment close everything. There is no time-out of its own: `attemptTimeout` behind it has one.
  *
  * Hooks, options and local addresses are of the socket that is opened, which is the one that connects to the proxy, wherever
- * they stand. QOS and caller data are not for the proxy: those of the layers around, and of steps after this one, do not go
- * there.
+ * they stand. QOS and connect data are for the target, and never for a proxy: what the carrier of the layer has to say
+ * (`ConnectData`) is said inside of the tunnel. Caller data that nobody carries is WSAEPROTONOSUPPORT (E17), before the proxy
+ * is asked. A QOS is applied to nothing, as `applied` says.
+ *
+ * It takes a target in every form: a text that is no target is WSAEINVAL.
  *
  * **Example** (Refused behind a proxy)
  *
@@ -992,7 +1004,6 @@ const through = <E0, E, R>(
  * import { Connector, Proxy, Winsock } from "@effect-winsock/core"
  * import { Memory } from "@effect-winsock/testing"
  * import { Effect } from "effect"
- * import { Host } from "effect/net"
  *
  * // A SOCKS5 proxy that reaches nobody.
  * const proxy = Effect.gen(function*() {
@@ -1011,7 +1022,7 @@ const through = <E0, E, R>(
  * const program = Effect.gen(function*() {
  *   yield* proxy
  *   const connector = Connector.winsock.pipe(Connector.via(Proxy.socks5({ address: "127.0.0.1:1080" })))
- *   return yield* Effect.flip(connector.connect({ _tag: "Named", origin: Host.hostPortFromStringUnsafe("shop.test:443") }))
+ *   return yield* Effect.flip(connector.connect("shop.test:443"))
  * }).pipe(Effect.scoped, Effect.provide(Memory.layer()))
  *
  * const error = await Effect.runPromise(program)
@@ -1029,43 +1040,38 @@ export const via: {
    */
   (rules: Proxy.Rules): <E0, E, R>(
     self: Connector<Target, Connection.Connection<E0>, E, R>
-  ) => Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R>
+  ) => Connector<TargetInput, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R>
   /**
    * Goes through a proxy.
    */
   <S extends Proxy.Server>(proxy: Proxy.Proxy<S>): <E0, E, R>(
     self: Connector<TargetOf<S>, Connection.Connection<E0>, E, R>
-  ) => Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R>
+  ) => Connector<TargetInput, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R>
   /**
    * Goes through a proxy where the rules say so.
    */
   <E0, E, R>(
     self: Connector<Target, Connection.Connection<E0>, E, R>,
     rules: Proxy.Rules
-  ): Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R>
+  ): Connector<TargetInput, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R>
   /**
    * Goes through a proxy.
    */
   <S extends Proxy.Server, E0, E, R>(
     self: Connector<TargetOf<S>, Connection.Connection<E0>, E, R>,
     proxy: Proxy.Proxy<S>
-  ): Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R>
+  ): Connector<TargetInput, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R>
 } = dual(
   2,
   <E0, E, R>(
     self: Connector<Target, Connection.Connection<E0>, E, R>,
     proxy: Proxy.Proxy | Proxy.Rules
-  ): Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R> => {
-    const all = (
-      proxy: Proxy.Proxy
-    ): typeof self | Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R> =>
-      Proxy.hopsOf(proxy).reduce<Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R>>(
-        through,
-        self
-      )
-    if (proxy._tag !== "Rules") return all(proxy)
+  ): Connector<TargetInput, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R> => {
+    type Tunnelled = Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R>
+    const all = (proxy: Proxy.Proxy) => Proxy.hopsOf(proxy).reduce<Tunnelled>(through, self)
+    if (proxy._tag !== "Rules") return reading(all(proxy))
     const behind = proxy.proxy === undefined ? self : all(proxy.proxy)
-    return make((target) => (Proxy.proxyFor(proxy, target) === undefined ? self : behind).connect(target))
+    return reading(make((target) => (Proxy.proxyFor(proxy, target) === undefined ? self : behind).connect(target)))
   }
 )
 

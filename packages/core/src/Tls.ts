@@ -30,6 +30,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Connection from "./Connection.ts"
+import { type Broken, brokenAt } from "./internal/transport.ts"
 import * as SocketAddress from "./SocketAddress.ts"
 import * as WsaError from "./WsaError.ts"
 
@@ -648,19 +649,13 @@ export class TlsBadOption extends Schema.TaggedError<TlsBadOption>("@effect-wins
  */
 export type StreamError = TlsAlert | TlsProtocol | TlsTruncated
 
-type Pending = "WSAEWOULDBLOCK" | "WSAEALREADY" | "WSAEISCONN" | "WSAEINPROGRESS"
-type Transport = Connection.ReadError | Connection.WriteError
-
 /**
  * What a handshake can fail with where the connection beneath breaks: a code of WSAConnect, of the stage `"tls"`.
  *
  * @category errors
  * @since 0.1.0
  */
-export type BrokenError = Exclude<
-  Extract<WsaError.WSAConnectError, { readonly _tag: Transport["_tag"] }>,
-  { readonly _tag: Pending }
->
+export type BrokenError = Broken
 
 /**
  * What a handshake can fail with.
@@ -676,13 +671,6 @@ export type HandshakeError =
   | TlsAlert
   | TlsBadOption
   | BrokenError
-
-const broken: ReadonlySet<string> = new Set(
-  WsaError.callErrors.WSAConnect.filter((code) =>
-    [...WsaError.callErrors.recv, ...WsaError.callErrors.send].includes(code as never) &&
-    code !== "WSAEWOULDBLOCK" && code !== "WSAEINPROGRESS"
-  )
-)
 
 /**
  * What a read or a write of the connection beneath failed with, as the failure of a handshake over it.
@@ -704,14 +692,8 @@ const broken: ReadonlySet<string> = new Set(
  * @category converting
  * @since 0.1.0
  */
-export const fromTransport = (error: Transport): BrokenError => {
-  const { _tag, detail, local, native, remote } = error
-  const code = _tag === "WsaUnmapped" ? error.code : _tag
-  const details = { call: "WSAConnect", stage: "tls", local, native, remote, detail, cause: error } as const
-  return WsaError.isCode(code) && broken.has(code)
-    ? WsaError.make(code, details) as BrokenError
-    : WsaError.make("WsaUnmapped", { ...details, code })
-}
+export const fromTransport = (error: Connection.ReadError | Connection.WriteError): BrokenError =>
+  brokenAt("tls", error)
 
 /**
  * The peer ended the connection in the middle of a handshake, in good order: to whoever wanted to connect that is a reset.
