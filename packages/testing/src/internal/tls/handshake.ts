@@ -450,8 +450,13 @@ export const connect = Effect.fnUntraced(function*<E>(under: Connection.Connecti
   const last = yield* talk.hear("certificate_request", "server_hello_done")
   if (last.type === "certificate_request") yield* talk.hear("server_hello_done")
   if (refusal !== undefined && isRefused(judged)) return yield* talk.refuse(...refusal)
-  const own = last.type === "certificate_request" ? introduction(talk, identity) : []
-  yield* talk.send([...own, talk.say({ type: "client_key_exchange" }), talk.finish()])
+  const asks = last.type === "certificate_request"
+  yield* talk.send([
+    ...(asks ? [talk.say(chainOf(identity))] : []),
+    talk.say({ type: "client_key_exchange" }),
+    ...(asks && identity !== undefined ? [talk.prove(identity.key)] : []),
+    talk.finish()
+  ])
   const session = sessionOf(certificate && Certificates.told(certificate), refusal === undefined)
   const keep = keeping(client, session)
   const { ticket } = yield* talk.hear("new_session_ticket")
