@@ -1,15 +1,27 @@
-import { AddressPolicy, Connector, HappyEyeballs, RetryPolicy, SocketAddress, Winsock } from "@effect-winsock/core"
+import {
+  AddressPolicy,
+  Connector,
+  HappyEyeballs,
+  Proxy,
+  RetryPolicy,
+  SocketAddress,
+  Winsock
+} from "@effect-winsock/core"
 import { Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Schedule, type Scope, Stream } from "effect"
 import { type AddressResolver, Host } from "effect/net"
 import { counted } from "./utils/counted.ts"
+import { httpProxy, type Log, socksProxy } from "./utils/proxies.ts"
 
 const at = SocketAddress.fromInputUnsafe
 
 const hosts = {
   client: { addresses: ["198.51.100.1", "2a00:1::1"] },
   server: { addresses: ["9.9.9.9", "2606:4700::1111"], names: ["server.example"] },
+  outer: { addresses: ["9.9.9.10"], names: ["outer.example"] },
+  inner: { addresses: ["9.9.9.11"] },
+  private: { addresses: ["10.0.0.9"] },
   victim: { addresses: ["10.0.0.66", "169.254.169.254", "fd00::66"], names: ["victim.internal"] }
 }
 
@@ -52,6 +64,29 @@ const attacked = <A, E>(
   const outcome = Sim.getOrThrow(report)
   assert.strictEqual(outcome.left, 0)
   return { ...outcome, value: () => Exit.isSuccess(outcome.exit) ? outcome.exit.value : assert.fail("it failed") }
+}
+
+const servers = { socks5: socksProxy, http: httpProxy }
+
+/** As above, with proxies on two public hosts and a private one, and what they were asked for. */
+const behindProxies = <A, E>(
+  kind: keyof typeof servers,
+  program: Effect.Effect<A, E, Winsock.Winsock | AddressResolver.AddressResolver | Scope.Scope>
+) => {
+  const log: Log = []
+  const outcome = attacked((net) =>
+    Effect.gen(function*() {
+      const names = { "server.example": "9.9.9.9:80", "evil.example": "10.0.0.66:80" }
+      for (const host of ["outer", "inner", "private"]) {
+        yield* net.run(host, Effect.andThen(servers[kind]("0.0.0.0:1080", { log, names }), Effect.never))
+      }
+      net.setName("evil.example", ["10.0.0.66"])
+      net.setName("both.example", ["10.0.0.66", "9.9.9.9"])
+      yield* Effect.sleep("100 millis")
+      return yield* program
+    })
+  )
+  return { ...outcome, log }
 }
 
 const guarded = Connector.winsock.pipe(
@@ -385,3 +420,111 @@ describe("several policies", () => {
     assert.deepStrictEqual(outcome.value(), ["WSAEACCES", "10.0.0.66:80"])
   })
 })
+
+for (const kind of ["socks5", "http"] as const) {
+  describe(`through ${kind} proxies`, () => {
+    const proxy = (address: string) => Proxy[kind]({ address })
+    const outer = proxy("9.9.9.10:1080")
+    const strict = Connector.addressPolicy(AddressPolicy.publicOnly)
+    const lookedUpHere = Connector.winsock.pipe(
+      Connector.via(outer),
+      Connector.happyEyeballs(),
+      Connector.resolve(),
+      strict
+    )
+    const lookedUpThere = Connector.winsock.pipe(Connector.via(outer), strict)
+    const named = (text: string): Connector.Named => ({ _tag: "Named", origin: Host.hostPortFromStringUnsafe(text) })
+
+    it("a target that is allowed is reached", () => {
+      const outcome = behindProxies(kind, lookedUpHere.connect("server.example:80"))
+      assert.isTrue(Exit.isSuccess(outcome.exit))
+      assert.deepStrictEqual(new Set(outcome.connects), new Set(["9.9.9.10:1080"]))
+      assert.strictEqual(outcome.log.at(-1), "9.9.9.9:80")
+    })
+
+    it("what a name leads to is denied before the proxy is called", () => {
+      const outcome = behindProxies(kind, failure(lookedUpHere, "evil.example:80"))
+      assert.strictEqual(outcome.value()._tag, "WSAEACCES")
+      assert.deepStrictEqual([outcome.connects, outcome.log], [[], []])
+    })
+
+    it("of two addresses only the one that is allowed is asked for", () => {
+      const outcome = behindProxies(kind, lookedUpHere.connect("both.example:80"))
+      assert.isTrue(Exit.isSuccess(outcome.exit))
+      assert.deepStrictEqual(outcome.log, ["9.9.9.9:80"])
+    })
+
+    it("an address is denied before the proxy is called, without a race too", () => {
+      const targets = [
+        Connector.endpoint(at("10.0.0.66:80")),
+        Connector.endpoint(at("[::ffff:10.0.0.66]:80"), Host.hostPortFromStringUnsafe("server.example:80")),
+        named("10.0.0.66:80"),
+        named("[64:ff9b::a00:42]:80")
+      ]
+      const lax = Connector.winsock.pipe(
+        Connector.via(outer),
+        Connector.addressPolicy(AddressPolicy.withNames(AddressPolicy.publicOnly))
+      )
+      for (const connector of [lookedUpThere, lax]) {
+        const outcome = behindProxies(kind, Effect.forEach(targets, (target) => failure(connector, target)))
+        assert.deepStrictEqual(outcome.value().map((error) => [error._tag, /"\w+"/.exec(error.detail!)?.[0]]), [
+          ["WSAEACCES", "\"private\""],
+          ["WSAEACCES", "\"private\""],
+          ["WSAEACCES", "\"private\""],
+          ["WSAEACCES", "\"private\""]
+        ])
+        assert.deepStrictEqual([outcome.connects, outcome.log], [[], []])
+      }
+    })
+
+    it("a name that the proxy would look up is refused, unless the policy allows names", () => {
+      const outcome = behindProxies(kind, failure(lookedUpThere, named("evil.example:80")))
+      const error = outcome.value()
+      assert.strictEqual(error._tag, "WSAEACCES")
+      assert.include(error.detail, "look it up before the proxy")
+      assert.deepStrictEqual([outcome.connects, outcome.log], [[], []])
+
+      const allowing = Connector.winsock.pipe(
+        Connector.via(outer),
+        Connector.addressPolicy(AddressPolicy.withNames(AddressPolicy.publicOnly))
+      )
+      const allowed = behindProxies(kind, allowing.connect(named("server.example:80")))
+      assert.isTrue(Exit.isSuccess(allowed.exit))
+      assert.deepStrictEqual(allowed.log, ["server.example:80"])
+      const both = allowing.pipe(Connector.addressPolicy(AddressPolicy.make({ rules: [], otherwise: "allow" })))
+      assert.strictEqual(behindProxies(kind, failure(both, named("server.example:80"))).value()._tag, "WSAEACCES")
+    })
+
+    it("a proxy's own address is asked about, also where it is the second of a chain", () => {
+      const home = Connector.winsock.pipe(Connector.via(proxy("10.0.0.9:1080")), strict)
+      const chain = Connector.winsock.pipe(Connector.via(outer), Connector.via(proxy("10.0.0.9:1080")), strict)
+      for (const connector of [home, chain]) {
+        const outcome = behindProxies(kind, failure(connector, Connector.endpoint(at("9.9.9.9:80"))))
+        assert.strictEqual(outcome.value()._tag, "WSAEACCES")
+        assert.deepStrictEqual([outcome.connects, outcome.log], [[], []])
+      }
+      const excepted = Connector.winsock.pipe(
+        Connector.via(proxy("10.0.0.9:1080")),
+        Connector.addressPolicy(AddressPolicy.publicOnly.pipe(
+          AddressPolicy.before(AddressPolicy.allow("our proxy", { networks: ["10.0.0.9/32"], ports: [1080] }))
+        ))
+      )
+      const outcome = behindProxies(kind, excepted.connect(Connector.endpoint(at("9.9.9.9:80"))))
+      assert.isTrue(Exit.isSuccess(outcome.exit))
+      assert.strictEqual(
+        behindProxies(kind, failure(excepted, Connector.endpoint(at("10.0.0.9:22")))).value()._tag,
+        "WSAEACCES"
+      )
+    })
+
+    it("a chain whose hops are all allowed leads to where it may", () => {
+      const chain = Connector.winsock.pipe(Connector.via(outer), Connector.via(proxy("9.9.9.11:1080")), strict)
+      const reached = behindProxies(kind, chain.connect(Connector.endpoint(at("9.9.9.9:80"))))
+      assert.isTrue(Exit.isSuccess(reached.exit))
+      assert.deepStrictEqual(reached.log, ["9.9.9.11:1080", "9.9.9.9:80"])
+      const denied = behindProxies(kind, failure(chain, Connector.endpoint(at("10.0.0.66:80"))))
+      assert.strictEqual(denied.value()._tag, "WSAEACCES")
+      assert.deepStrictEqual([denied.connects, denied.log], [[], []])
+    })
+  })
+}
