@@ -142,10 +142,10 @@ describe("address policies, live", () => {
   it.live("a proxy is not called for what is denied, nor where it is denied itself", () =>
     leavingNothing(Effect.scoped(Effect.gen(function*() {
       const { came, port } = yield* listeners("127.0.0.1", "127.0.0.2")
-      for (const kind of ["socks5", "http"] as const) {
+      for (const make of [Proxy.socks5, Proxy.http]) {
         const through = (address: string) =>
           Connector.winsock.pipe(
-            Connector.via(Proxy[kind]({ address: `${address}:${port}` })),
+            Connector.via(make({ address: `${address}:${port}` })),
             Connector.addressPolicy(one)
           )
         for (

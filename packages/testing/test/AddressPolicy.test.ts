@@ -66,11 +66,14 @@ const attacked = <A, E>(
   return { ...outcome, value: () => Exit.isSuccess(outcome.exit) ? outcome.exit.value : assert.fail("it failed") }
 }
 
-const servers = { socks5: socksProxy, http: httpProxy }
+const kinds = {
+  socks5: { serve: socksProxy, make: Proxy.socks5 },
+  http: { serve: httpProxy, make: Proxy.http }
+}
 
 /** As above, with proxies on two public hosts and a private one, and what they were asked for. */
 const behindProxies = <A, E>(
-  kind: keyof typeof servers,
+  kind: keyof typeof kinds,
   program: Effect.Effect<A, E, Winsock.Winsock | AddressResolver.AddressResolver | Scope.Scope>
 ) => {
   const log: Log = []
@@ -78,7 +81,7 @@ const behindProxies = <A, E>(
     Effect.gen(function*() {
       const names = { "server.example": "9.9.9.9:80", "evil.example": "10.0.0.66:80" }
       for (const host of ["outer", "inner", "private"]) {
-        yield* net.run(host, Effect.andThen(servers[kind]("0.0.0.0:1080", { log, names }), Effect.never))
+        yield* net.run(host, Effect.andThen(kinds[kind].serve("0.0.0.0:1080", { log, names }), Effect.never))
       }
       net.setName("evil.example", ["10.0.0.66"])
       net.setName("both.example", ["10.0.0.66", "9.9.9.9"])
@@ -423,7 +426,7 @@ describe("several policies", () => {
 
 for (const kind of ["socks5", "http"] as const) {
   describe(`through ${kind} proxies`, () => {
-    const proxy = (address: string) => Proxy[kind]({ address })
+    const proxy = (address: string) => kinds[kind].make({ address })
     const outer = proxy("9.9.9.10:1080")
     const strict = Connector.addressPolicy(AddressPolicy.publicOnly)
     const lookedUpHere = Connector.winsock.pipe(
