@@ -737,8 +737,6 @@ export const relay = <E, E2>(
 // effect's Socket
 // ---------------------------------------------------------------------------------------------------------------------
 
-const closeQuietly = (self: Connection<unknown>) => Effect.ignore(Winsock.closesocket(self.socket))
-
 const notOver = <E>(self: Connection<E>): Effect.Effect<Connection<E>, Socket.SocketError> => {
   const reason = self.closeReason
   if (reason === undefined) return Effect.succeed(self)
@@ -767,9 +765,9 @@ const notOver = <E>(self: Connection<E>): Effect.Effect<Connection<E>, Socket.So
  *   the socket's until it ends. A close event closes the connection, and the reader fails with its code.
  * - Releasing the writer ends the own direction, behind all that was written.
  *
- * **Gotchas**
- *
- * `upgrade` fails with `SocketUpgradeError`: TLS is a step of a pipeline, and comes before.
+ * - `upgrade` begins TLS in the middle, with the `Tls` that is around where the Socket is made: as a client, or as a server
+ *   with `tlsServer`. What goes wrong is the `cause` of a `SocketUpgradeError`, and the connection is closed then. Without a
+ *   `Tls`, and a second time, it fails.
  *
  * **Example** (Pulling)
  *
@@ -801,5 +799,11 @@ const notOver = <E>(self: Connection<E>): Effect.Effect<Connection<E>, Socket.So
  * @category converting
  * @since 0.1.0
  */
-export const toSocket = <E>(self: Connection<E>): Effect.Effect<Socket.Socket> =>
-  EffectSocket.make(Effect.suspend(() => notOver(self)), closeQuietly, closeQuietly)
+export const toSocket = <E>(
+  self: Connection<E>,
+  options?: { readonly tlsServer?: boolean | undefined }
+): Effect.Effect<Socket.Socket> =>
+  EffectSocket.make(Effect.suspend(() => notOver(self)), {
+    closes: true,
+    side: options?.tlsServer === true ? "server" : "client"
+  })

@@ -277,7 +277,7 @@ export const layer = <E = never, R = never>(
 export const toSocketServer = (self: Server): SocketServer.SocketServer["Service"] => ({
   address: self.address,
   run: <R, E, A>(handler: (socket: Socket.Socket) => Effect.Effect<A, E, R>) =>
-    self.run((connection) => Effect.flatMap(Connection.toSocket(connection), handler)).pipe(
+    self.run((connection) => Effect.flatMap(Connection.toSocket(connection, { tlsServer: true }), handler)).pipe(
       Effect.mapError((cause) =>
         new SocketServer.SocketServerError({ reason: new SocketServer.SocketServerUnknownError({ cause }) })
       )

@@ -2069,9 +2069,8 @@ export const toSocket: {
   <Target, F, E, R>(self: Connector<Target, Connection.Connection<F>, E, R>, target: Target) =>
     EffectSocket.make(
       Effect.mapError(Effect.suspend(() => self.connect(target)), EffectSocket.openError),
-      ({ socket }) => Effect.ignore(Winsock.closesocket(socket)),
       // The scope of the acquisition closes it, and what it goes through.
-      () => Effect.void
+      { closes: false, side: "client", serverName: hostOf(target) }
     )
 )
 

@@ -1,6 +1,6 @@
 import type { Winsock, WsaError } from "@effect-winsock/core"
 import { Connection, ConnectionServer, Connector } from "@effect-winsock/core"
-import { Effect, type Scope, type Sink, type Stream } from "effect"
+import type { Effect, Scope, Sink, Stream } from "effect"
 import type { Socket, SocketServer } from "effect/socket"
 import { describe, expect, it } from "tstyche"
 

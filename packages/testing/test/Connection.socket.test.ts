@@ -1,7 +1,7 @@
-import { Connection, ConnectionServer, Connector } from "@effect-winsock/core"
-import { Memory, SimNetwork } from "@effect-winsock/testing"
+import { Connection, ConnectionServer, Connector, Tls } from "@effect-winsock/core"
+import { Memory, SimNetwork, SimTls } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect-winsock/testing/vitest"
-import { Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import { Socket } from "effect/socket"
 
 const begin = <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.forkChild(call, { startImmediately: true })
@@ -148,10 +148,107 @@ describe("effect's Socket", () => {
     assert.strictEqual((yield* peer.read).length, 0)
   })
 
-  it.sim("cannot be upgraded in place", function*() {
-    const { socket } = yield* setUp
-    const { upgrade } = yield* socket.reader
-    assert.strictEqual((yield* Effect.flip(upgrade())).reason._tag, "SocketUpgradeError")
+  describe("upgrade", () => {
+    const authority = SimTls.authority("Authority of the test")
+    const { cert, key } = authority.issue({ names: ["numbers.example"] })
+
+    /** Two ends of effect's Socket, and what each says in plain text before TLS. */
+    const ends = Effect.gen(function*() {
+      const { server, socket } = yield* setUp
+      const client = yield* socket.reader
+      const peer = yield* server.accept
+      const accepted = yield* Connection.toSocket(peer, { tlsServer: true })
+      const other = yield* accepted.reader
+      const writers = { client: yield* socket.writer, server: yield* accepted.writer }
+      yield* writers.client.write("begin")
+      assert.strictEqual(pulled(yield* other.pull)[0]!.length, 5)
+      return { client, server: other, writers, peer }
+    }).pipe(Effect.provide(SimTls.layer()))
+
+    const text = (frames: ReadonlyArray<Uint8Array | string>) => new TextDecoder().decode(frames[0] as Uint8Array)
+
+    it.sim("goes on under TLS, once", function*() {
+      const { client, server, writers } = yield* ends
+      yield* Effect.all([
+        client.upgrade({ servername: "numbers.example", ca: authority.cert, alpnProtocols: ["x"] }),
+        server.upgrade({ key: [key], cert: [cert], alpnProtocols: ["x"] })
+      ], { concurrency: 2 })
+      yield* writers.client.write("secret")
+      assert.strictEqual(text(yield* server.pull), "secret")
+      yield* writers.server.writeAll(["an", "swer"])
+      assert.strictEqual(text(yield* client.pull), "answer")
+      const again = yield* Effect.flip(client.upgrade())
+      assert.strictEqual(again.reason._tag, "SocketUpgradeError")
+      assert.strictEqual((again.reason as Socket.SocketUpgradeError).message, "An error occurred during TLS upgrade")
+    })
+
+    it.sim("says what went wrong as its cause, and closes", function*() {
+      const { client, server } = yield* ends
+      const [mine, other] = yield* Effect.all([
+        Effect.flip(client.upgrade({ servername: "numbers.example" })),
+        Effect.flip(server.upgrade({ key, cert }))
+      ], { concurrency: 2 })
+      assert.strictEqual(ending(mine), "SocketUpgradeError TlsUntrusted")
+      assert.strictEqual(ending(other), "SocketUpgradeError TlsAlert")
+      assert.strictEqual(ending(yield* Effect.flip(client.pull)), "SocketUpgradeError TlsUntrusted")
+    })
+
+    it.sim("that is given up half-way closes too", function*() {
+      const { client, peer } = yield* ends
+      const upgrading = yield* begin(client.upgrade({ servername: "numbers.example", ca: authority.cert }))
+      yield* Fiber.interrupt(upgrading)
+      assert.strictEqual(ending(yield* Effect.flip(client.pull)), "SocketCloseError 1006")
+      yield* Effect.ignore(Stream.runDrain(Connection.stream(peer)))
+      assert.isUndefined(peer.closeReason)
+      yield* peer.end
+      assert.deepStrictEqual(peer.closeReason, { _tag: "Ended", by: "peer" })
+    })
+
+    it.sim("wants a key with its certificate, one of them, and a TLS", function*() {
+      const { client, server, writers } = yield* ends
+      const why = (upgrade: Effect.Effect<void, Socket.SocketError>) =>
+        Effect.map(
+          Effect.flip(upgrade),
+          ({ reason }) => reason._tag === "SocketUpgradeError" ? (reason.cause as Error).message : reason._tag
+        )
+      const together = "a key and a certificate belong together"
+      assert.strictEqual(yield* why(client.upgrade({ key })), together)
+      assert.strictEqual(yield* why(client.upgrade({ cert })), together)
+      assert.strictEqual(yield* why(server.upgrade({ key: [key, key], cert })), "there can be one key, not several")
+      assert.strictEqual(yield* why(server.upgrade({})), "a server needs a key and a certificate")
+      // Nothing has been said to the peer yet: both go on.
+      yield* writers.server.write("plain")
+      assert.strictEqual(text(yield* client.pull), "plain")
+
+      const { socket } = yield* setUp
+      const { upgrade } = yield* socket.reader
+      assert.strictEqual((yield* Effect.flip(upgrade())).message, "Socket does not support TLS upgrade")
+    })
+  })
+
+  it.sim("under TLS too a pull that waits fails with code 1006 when its acquisition ends", function*() {
+    const authority = SimTls.authority("Authority of the test")
+    const { net, server } = yield* setUp
+    const tls = yield* SimTls.make({ trusted: authority.cert })
+    const socket = yield* Connector.winsock.pipe(
+      Connector.tls({ serverName: "numbers.example" }),
+      Connector.toSocket(Connector.endpoint(net.address("server", 80))),
+      Effect.provideContext(Context.add(yield* Layer.build(net.layer("client")), Tls.Tls, tls))
+    )
+    const accepting = yield* begin(
+      Effect.flatMap(
+        server.accept,
+        (peer) => tls.accept(peer, { identity: authority.issue({ names: ["numbers.example"] }) })
+      )
+    )
+    const scope = yield* Scope.make()
+    const { pull } = yield* Scope.provide(socket.reader, scope)
+    const peer = yield* Fiber.join(accepting)
+    const pulling = yield* begin(Effect.flip(pull))
+    yield* Scope.close(scope, Exit.void)
+    assert.strictEqual(ending(yield* Fiber.join(pulling)), "SocketCloseError 1006")
+    // It is the end, and not cut off: TLS was ended before the socket.
+    assert.strictEqual((yield* peer.read).length, 0)
   })
 
   it.sim("over one connection it is acquired once, and closes it", function*() {

@@ -6,11 +6,15 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
 import * as Socket from "effect/socket/Socket"
 import type { Connection } from "../Connection.ts"
+import * as Winsock from "../Winsock.ts"
 import { withoutGivingWay } from "./givingWay.ts"
 import { encode } from "./text.ts"
+import { type Role, type Upgrade, upgrading } from "./upgrading.ts"
 
 const bytesOf = (frame: Uint8Array | string): Uint8Array => typeof frame === "string" ? encode(frame) : frame
 
@@ -43,6 +47,13 @@ export const openError = (cause: unknown): Socket.SocketError =>
     reason: new Socket.SocketOpenError({ kind: hasTimedOut(cause) ? "Timeout" : "Unknown", cause })
   })
 
+const alreadyUpgraded = new Socket.SocketError({
+  reason: new Socket.SocketUpgradeError({ cause: new Error("the socket is upgraded already, or closed") })
+})
+
+/** Closes the socket beneath, which ends all that waits. */
+const closeSocket = ({ socket }: Connection<unknown>): Effect.Effect<void> => Effect.ignore(Winsock.closesocket(socket))
+
 const ended = new Socket.CloseEvent(1000)
 const closed = new Socket.CloseEvent(1006)
 
@@ -50,25 +61,51 @@ const closed = new Socket.CloseEvent(1006)
 const stepsOfPull = 8
 
 /** A connection while its acquisition lasts. */
-class Current<E> {
-  readonly connection: Connection<E>
-  /** How it was closed here. */
-  private closing: Socket.CloseEvent | undefined
+class Current {
+  connection: Connection<unknown>
+  /** Why it was closed here. */
+  private closing: Socket.SocketError | undefined
+  private upgraded = false
   private lastWrite: Fiber.Fiber<unknown, unknown> | undefined
-  readonly pull: Socket.Reader<Uint8Array>["pull"]
 
-  constructor(connection: Connection<E>) {
+  constructor(connection: Connection<unknown>) {
     this.connection = connection
-    const pulled = Effect.matchEffect(connection.read, {
-      onFailure: (error) => Effect.fail(this.closing === undefined ? readError(error) : closeError(this.closing)),
-      onSuccess: (bytes) => bytes.length === 0 ? Effect.fail(closeError(ended)) : Effect.succeed([bytes] as const)
-    })
-    this.pull = Effect.withFiber((fiber) => withoutGivingWay(fiber, pulled, stepsOfPull))
   }
 
+  readonly pull: Socket.Reader<Uint8Array>["pull"] = Effect.withFiber((fiber) =>
+    withoutGivingWay(
+      fiber,
+      Effect.matchEffect(this.connection.read, {
+        onFailure: (error) => Effect.fail(this.closing ?? readError(error)),
+        onSuccess: (bytes) => bytes.length === 0 ? Effect.fail(closeError(ended)) : Effect.succeed([bytes] as const)
+      }),
+      stepsOfPull
+    )
+  )
+
   /** What waits ends, and says that it was closed. */
-  close(event: Socket.CloseEvent): void {
-    this.closing ??= event
+  close(error: Socket.SocketError): void {
+    this.closing ??= error
+  }
+
+  /** Goes on under TLS. Where that fails, or is given up half-way, the connection is of no use any more. */
+  upgrade(begin: (connection: Connection<unknown>) => Upgrade, scope: Scope.Scope) {
+    return Effect.suspend((): Effect.Effect<void, Socket.SocketError> => {
+      if (this.upgraded || this.closing !== undefined) return Effect.fail(alreadyUpgraded)
+      const handshake = begin(this.connection)
+      if (Result.isFailure(handshake)) return Effect.fail(handshake.failure)
+      this.upgraded = true
+      return Scope.provide(handshake.success, scope).pipe(
+        Effect.map((secured) => {
+          this.connection = secured
+        }),
+        Effect.onExit((exit) => {
+          if (Exit.isSuccess(exit)) return Effect.void
+          this.close(Option.getOrElse(Exit.findErrorOption(exit), () => closeError(closed)))
+          return closeSocket(this.connection)
+        })
+      )
+    })
   }
 
   /**
@@ -101,17 +138,17 @@ class Current<E> {
 }
 
 /**
- * `release`: what is done to the connection when the acquisition ends, before its scope does the rest; `close`: what a
- * close event does.
+ * `closes`: the end of an acquisition closes the connection, which otherwise its scope does; `role`: who it is when TLS
+ * begins.
  */
 export const make = <E, R>(
   open: Effect.Effect<Connection<E>, Socket.SocketError, R | Scope.Scope>,
-  close: (connection: Connection<E>) => Effect.Effect<void>,
-  release: (connection: Connection<E>) => Effect.Effect<void>
+  { closes, ...role }: Role & { readonly closes: boolean }
 ): Effect.Effect<Socket.Socket, never, Exclude<R, Scope.Scope>> =>
   Effect.contextWith((context: Context.Context<Exclude<R, Scope.Scope>>) => {
     const latch = Latch.makeUnsafe(false)
-    let current: Current<E> | undefined
+    const upgrade = upgrading(context, role)
+    let current: Current | undefined
 
     const reader: Effect.Effect<Socket.Reader, Socket.SocketError, R | Scope.Scope> = Effect.gen(function*() {
       const scope = yield* Effect.scope
@@ -119,29 +156,34 @@ export const make = <E, R>(
       yield* Scope.addFinalizer(
         scope,
         Effect.suspend(() => {
-          mine.close(closed)
+          mine.close(closeError(closed))
           if (current === mine) {
             current = undefined
             latch.closeUnsafe()
           }
-          return release(mine.connection)
+          return closes ? closeSocket(mine.connection) : Effect.void
         })
       )
       current = mine
       latch.openUnsafe()
-      return { pull: mine.pull, upgrade: Socket.SocketUpgradeError.unsupported }
+      return {
+        pull: mine.pull,
+        upgrade: upgrade === undefined
+          ? Socket.SocketUpgradeError.unsupported
+          : (options = {}) => mine.upgrade((connection) => upgrade(connection, options), scope)
+      }
     })
 
     /** Waits where there is no connection. */
-    const onCurrent = <A, E>(f: (current: Current<any>) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    const onCurrent = <A, E>(f: (current: Current) => Effect.Effect<A, E>): Effect.Effect<A, E> =>
       Effect.suspend(() => current === undefined ? latch.whenOpen(onCurrent(f)) : f(current))
 
     const writer: Socket.Writer = {
       write: (chunk) =>
         onCurrent((current) => {
           if (!Socket.isCloseEvent(chunk)) return current.write(bytesOf(chunk))
-          current.close(chunk)
-          return close(current.connection)
+          current.close(closeError(chunk))
+          return closeSocket(current.connection)
         }),
       writeAll: (chunks) => onCurrent((current) => current.write(joined(chunks)))
     }
