@@ -523,6 +523,20 @@ describe("NodeTls", () => {
       }))))
   }
 
+  test("each alert of a peer is told by its name", () =>
+    leavingNothing(Effect.scoped(Effect.gen(function*() {
+      let number = 0
+      const address = yield* listening(net.createServer((socket) => {
+        socket.on("error", () => {}).once("data", () => socket.write(Uint8Array.from([21, 3, 3, 0, 2, 2, number])))
+      }))
+      for (const alert of Object.keys(Tls.alerts) as Array<Tls.Alert>) {
+        number = Tls.alerts[alert]
+        const error = yield* Effect.flip(Effect.scoped(secured(address)))
+        if (error._tag !== "TlsAlert") assert.fail(`${alert}: ${error.message}`)
+        assert.deepStrictEqual([error.alert, error.number], [alert, number], error.native?.code)
+      }
+    }))))
+
   for (const [how, tag] of [["end", "WSAECONNRESET"], ["reset", "WSAECONNRESET"]] as const) {
     test(
       `a peer that does ${how} after any number of bytes breaks the handshake with ${tag}, or what comes after it`,

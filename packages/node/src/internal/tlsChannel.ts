@@ -179,7 +179,7 @@ export class Channel<E> {
     if (certificate === undefined) {
       return side.certificate === "request"
         ? session(false)
-        : Effect.fail(this.errorOf("tls", { code: "UNABLE_TO_GET_CERTIFICATE", message: "" }) as Tls.HandshakeError)
+        : Effect.fail(new Tls.TlsUntrusted({ stage: "tls", remote: this.under.remote, why: "missing" }))
     }
     const fault = verifyErrorOf(socket)
     return fault === undefined ? session(true) : Effect.fail(this.errorOf("tls", fault) as Tls.HandshakeError)

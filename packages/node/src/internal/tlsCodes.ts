@@ -13,6 +13,20 @@ export type Meaning =
 
 type Row = readonly [native: string, ...meaning: Meaning]
 
+const oldest = [
+  "unexpected_message",
+  "bad_record_mac",
+  "decompression_failure",
+  "handshake_failure",
+  "no_certificate",
+  "bad_certificate",
+  "unsupported_certificate",
+  "certificate_revoked",
+  "certificate_expired",
+  "certificate_unknown",
+  "illegal_parameter"
+] as const
+
 /** One row for each code of Node or OpenSSL. */
 // dprint-ignore
 export const rows: ReadonlyArray<Row> = [
@@ -36,9 +50,6 @@ export const rows: ReadonlyArray<Row> = [
   ["INVALID_CA", "TlsUntrusted", "purpose"],
   ["PATH_LENGTH_EXCEEDED", "TlsUntrusted", "purpose"],
   ["CERT_REJECTED", "TlsUntrusted", "purpose"],
-  ["CA_KEY_TOO_SMALL", "TlsUntrusted", "weak"],
-  ["EE_KEY_TOO_SMALL", "TlsUntrusted", "weak"],
-  ["CA_MD_TOO_WEAK", "TlsUntrusted", "weak"],
   ["CERT_CHAIN_TOO_LONG", "TlsUntrusted", "other"],
   ["ERROR_IN_CERT_NOT_BEFORE_FIELD", "TlsUntrusted", "other"],
   ["ERROR_IN_CERT_NOT_AFTER_FIELD", "TlsUntrusted", "other"],
@@ -49,8 +60,6 @@ export const rows: ReadonlyArray<Row> = [
   ["OUT_OF_MEM", "TlsUntrusted", "other"],
   ["UNSPECIFIED", "TlsUntrusted", "other"],
   ["ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE", "TlsUntrusted", "missing"],
-  // a resumed session in which the client never showed one
-  ["UNABLE_TO_GET_CERTIFICATE", "TlsUntrusted", "missing"],
   ["ERR_SSL_EE_KEY_TOO_SMALL", "TlsUntrusted", "weak"],
   ["ERR_SSL_CA_KEY_TOO_SMALL", "TlsUntrusted", "weak"],
   ["ERR_SSL_CA_MD_TOO_WEAK", "TlsUntrusted", "weak"],
@@ -87,8 +96,6 @@ export const rows: ReadonlyArray<Row> = [
   ["ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC", "TlsProtocol", "malformed"],
   ["ERR_SSL_DIGEST_CHECK_FAILED", "TlsProtocol", "malformed"],
   ["ERR_SSL_BAD_SIGNATURE", "TlsProtocol", "malformed"],
-  ["ERR_SSL_LENGTH_MISMATCH", "TlsProtocol", "malformed"],
-  ["ERR_SSL_BAD_LENGTH", "TlsProtocol", "malformed"],
   ["ERR_SSL_EXCESSIVE_MESSAGE_SIZE", "TlsProtocol", "malformed"],
   ["ERR_SSL_RECORD_LENGTH_MISMATCH", "TlsProtocol", "malformed"],
   ["ERR_SSL_DATA_LENGTH_TOO_LONG", "TlsProtocol", "malformed"],
@@ -105,19 +112,13 @@ export const rows: ReadonlyArray<Row> = [
   ["ERR_TLS_RENEGOTIATION_DISABLED", "TlsProtocol", "malformed"],
 
   // ── the peer's alerts: OpenSSL names them by the version that brought them ───────────────────────────────────────
-  ["ERR_SSL_SSLV3_ALERT_UNEXPECTED_MESSAGE", "TlsAlert", "unexpected_message"],
-  ["ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC", "TlsAlert", "bad_record_mac"],
+  ...oldest.flatMap((alert): ReadonlyArray<Row> => [
+    [`ERR_SSL_SSL/TLS_ALERT_${alert.toUpperCase()}`, "TlsAlert", alert],
+    // before OpenSSL 3.2
+    [`ERR_SSL_SSLV3_ALERT_${alert.toUpperCase()}`, "TlsAlert", alert]
+  ]),
   ["ERR_SSL_TLSV1_ALERT_DECRYPTION_FAILED", "TlsAlert", "decryption_failed"],
   ["ERR_SSL_TLSV1_ALERT_RECORD_OVERFLOW", "TlsAlert", "record_overflow"],
-  ["ERR_SSL_SSLV3_ALERT_DECOMPRESSION_FAILURE", "TlsAlert", "decompression_failure"],
-  ["ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE", "TlsAlert", "handshake_failure"],
-  ["ERR_SSL_SSLV3_ALERT_NO_CERTIFICATE", "TlsAlert", "no_certificate"],
-  ["ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE", "TlsAlert", "bad_certificate"],
-  ["ERR_SSL_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE", "TlsAlert", "unsupported_certificate"],
-  ["ERR_SSL_SSLV3_ALERT_CERTIFICATE_REVOKED", "TlsAlert", "certificate_revoked"],
-  ["ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED", "TlsAlert", "certificate_expired"],
-  ["ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN", "TlsAlert", "certificate_unknown"],
-  ["ERR_SSL_SSLV3_ALERT_ILLEGAL_PARAMETER", "TlsAlert", "illegal_parameter"],
   ["ERR_SSL_TLSV1_ALERT_UNKNOWN_CA", "TlsAlert", "unknown_ca"],
   ["ERR_SSL_TLSV1_ALERT_ACCESS_DENIED", "TlsAlert", "access_denied"],
   ["ERR_SSL_TLSV1_ALERT_DECODE_ERROR", "TlsAlert", "decode_error"],
@@ -137,8 +138,7 @@ export const rows: ReadonlyArray<Row> = [
   ["ERR_SSL_TLSV1_BAD_CERTIFICATE_HASH_VALUE", "TlsAlert", "bad_certificate_hash_value"],
   ["ERR_SSL_TLSV1_ALERT_UNKNOWN_PSK_IDENTITY", "TlsAlert", "unknown_psk_identity"],
   ["ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", "TlsAlert", "certificate_required"],
-  ["ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL", "TlsAlert", "no_application_protocol"],
-  ["ERR_SSL_NO_APPLICATION_PROTOCOL_ALERT", "TlsAlert", "no_application_protocol"]
+  ["ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL", "TlsAlert", "no_application_protocol"]
 ]
 
 const meanings: ReadonlyMap<string, Meaning> = new Map(rows.map(([native, ...meaning]) => [native, meaning]))
