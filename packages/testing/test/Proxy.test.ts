@@ -8,7 +8,7 @@ import {
   UserData,
   Winsock
 } from "@effect-winsock/core"
-import { Memory, Sim, SimNetwork } from "@effect-winsock/testing"
+import { Memory, Sim, SimNetwork, SimTls } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Layer, Redacted, Scope } from "effect"
 import { Host } from "effect/net"
@@ -21,6 +21,8 @@ import {
   serve,
   socksProxy,
   textOf,
+  tlsBecomes,
+  tlsThroughProxies,
   utf8
 } from "./utils/proxies.ts"
 
@@ -474,6 +476,21 @@ describe("Proxy", () => {
       assert.strictEqual(result, "ProxyProtocol proxy")
       assert.strictEqual(open, 0)
     }
+  })
+
+  it("TLS goes through proxies, and to them: names and authorities are checked inside of the tunnel", () => {
+    const authority = SimTls.authority("Some Authority")
+    const certified = {
+      ca: authority.cert,
+      server: authority.issue({ names: ["server.test"] }),
+      proxy: authority.issue({ names: ["proxy.test"] }),
+      stranger: SimTls.authority("A Stranger").issue({ names: ["stranger.test"] })
+    }
+    const program = tlsThroughProxies(certified).pipe(
+      Effect.scoped,
+      Effect.provide([SimNetwork.layer(), SimTls.layer()])
+    )
+    assert.deepStrictEqual(simulated(program), tlsBecomes)
   })
 
   it("a policy waits as long as the proxy asks to", () => {

@@ -1,7 +1,16 @@
 /**
  * Small proxies, and peers that behave as badly as they are told to, over the calls: live, in memory and simulated alike.
  */
-import { Connection, Connector, SocketAddress, SocketOption, Winsock, type WsaError } from "@effect-winsock/core"
+import {
+  Connection,
+  Connector,
+  Proxy,
+  SocketAddress,
+  SocketOption,
+  Tls,
+  Winsock,
+  type WsaError
+} from "@effect-winsock/core"
 import { type Cause, Effect, Exit, type Scope } from "effect"
 
 export const utf8 = (text: string) => new TextEncoder().encode(text)
@@ -32,17 +41,17 @@ export const serve = <E, R>(
 /** Reads so many bytes, and keeps what comes behind them. */
 export class Reader {
   private rest: Uint8Array = new Uint8Array(0)
-  private readonly connection: Connection.Connection
-  constructor(connection: Connection.Connection) {
+  private readonly connection: Connection.Connection<any>
+  constructor(connection: Connection.Connection<any>) {
     this.connection = connection
   }
-  private more(): Effect.Effect<void, Connection.ReadError | Cause.NoSuchElementError> {
+  private more(): Effect.Effect<void, unknown> {
     return Effect.flatMap(this.connection.read, (bytes) => {
       this.rest = Uint8Array.from([...this.rest, ...bytes])
       return bytes.length === 0 ? Effect.fail(ended) : Effect.void
     })
   }
-  exactly(length: number): Effect.Effect<Uint8Array, Connection.ReadError | Cause.NoSuchElementError> {
+  exactly(length: number): Effect.Effect<Uint8Array, unknown> {
     return Effect.suspend(() => {
       if (this.rest.length < length) return Effect.andThen(this.more(), this.exactly(length))
       const taken = this.rest.slice(0, length)
@@ -51,7 +60,7 @@ export class Reader {
     })
   }
   /** A text up to and with what ends it. */
-  until(end: string): Effect.Effect<string, Connection.ReadError | Cause.NoSuchElementError> {
+  until(end: string): Effect.Effect<string, unknown> {
     return Effect.suspend(() => {
       const at = textOf(this.rest).indexOf(end)
       if (at < 0) return Effect.andThen(this.more(), this.until(end))
@@ -63,16 +72,16 @@ export class Reader {
   }
 }
 
-const ended = { _tag: "NoSuchElementError" } as Cause.NoSuchElementError
+const ended = "it has ended"
 
-const copied = (from: Connection.Connection, to: Connection.Connection): Effect.Effect<void, unknown> =>
+const copied = (from: Connection.Connection<any>, to: Connection.Connection<any>): Effect.Effect<void, unknown> =>
   Effect.flatMap(
     from.read,
     (bytes) => bytes.length === 0 ? to.end : Effect.andThen(to.write(bytes), copied(from, to))
   )
 
 /** Hands on what comes from either until both have ended. */
-const joined = (one: Connection.Connection, other: Connection.Connection) =>
+const joined = (one: Connection.Connection<any>, other: Connection.Connection<any>) =>
   Effect.all([copied(one, other), copied(other, one)], { concurrency: 2, discard: true })
 
 /** Whom a proxy has connected to, and how: what it was asked for, in the order in which it was. */
@@ -86,7 +95,13 @@ export interface ProxyOptions {
   readonly user?: readonly [username: string, password: string]
   /** Bytes that go with the answer, before those of the target. */
   readonly early?: string
+  /** What is done with a caller before it is listened to, such as a handshake. */
+  readonly greets?: (
+    caller: Connection.Connection
+  ) => Effect.Effect<Connection.Connection<any>, unknown, Scope.Scope>
 }
+
+const itself = (caller: Connection.Connection): Effect.Effect<Connection.Connection<any>> => Effect.succeed(caller)
 
 const found = (asked: string, { log, names = {} }: ProxyOptions): SocketAddress.Input | undefined => {
   log?.push(asked)
@@ -109,8 +124,9 @@ export const socksProxy = (
   address: SocketAddress.Input,
   options: ProxyOptions = {}
 ): Effect.Effect<SocketAddress.SocketAddress, WsaError.WsaError, Winsock.Winsock | Scope.Scope> =>
-  serve(address, (caller) =>
+  serve(address, (bare) =>
     Effect.gen(function*() {
+      const caller = yield* (options.greets ?? itself)(bare)
       const reader = new Reader(caller)
       const [, count] = yield* reader.exactly(2)
       const methods = yield* reader.exactly(count!)
@@ -167,8 +183,9 @@ export const httpProxy = (
   address: SocketAddress.Input,
   options: ProxyOptions = {}
 ): Effect.Effect<SocketAddress.SocketAddress, WsaError.WsaError, Winsock.Winsock | Scope.Scope> =>
-  serve(address, (caller) =>
+  serve(address, (bare) =>
     Effect.gen(function*() {
+      const caller = yield* (options.greets ?? itself)(bare)
       const reader = new Reader(caller)
       const head = yield* reader.until("\r\n\r\n")
       const say = (status: number, token?: string, fields: ReadonlyArray<string> = []) =>
@@ -242,3 +259,83 @@ export const scripted = (
       }
       return yield* Effect.never
     }))
+
+// ---------------------------------------------------------------------------------------------------------------------
+// TLS through proxies: one program, live and simulated
+// ---------------------------------------------------------------------------------------------------------------------
+
+export interface Certified {
+  /** The certificate of those who are trusted. */
+  readonly ca: string
+  /** Of `server.test`. */
+  readonly server: Tls.Identity
+  /** Of `proxy.test`. */
+  readonly proxy: Tls.Identity
+  /** Of `server.test`, by somebody else. */
+  readonly stranger: Tls.Identity
+}
+
+/** What comes of TLS through each kind of proxy, to it, and to both. */
+export const tlsThroughProxies = ({ ca, proxy, server, stranger }: Certified) =>
+  Effect.gen(function*() {
+    const tls = yield* Tls.Tls
+    const greeting = (identity: Tls.Identity) => (bare: Connection.Connection) =>
+      Effect.gen(function*() {
+        const caller = yield* tls.accept(bare, { identity })
+        const said = textOf(yield* caller.read)
+        yield* caller.write(utf8(`hello, ${said} of ${caller.tls.serverName}`))
+        yield* caller.read
+      }).pipe(Effect.scoped)
+    const [right, wrong] = [
+      yield* serve("127.0.0.1:0", greeting(server)),
+      yield* serve("127.0.0.1:0", greeting(stranger))
+    ]
+    const names = {
+      "server.test": SocketAddress.format(right),
+      "other.test": SocketAddress.format(right),
+      "stranger.test": SocketAddress.format(wrong),
+      "none.test": "127.0.0.1:1"
+    }
+    const http = yield* httpProxy("127.0.0.1:0", { names })
+    const over = yield* httpProxy("127.0.0.1:0", {
+      names,
+      greets: (bare) => tls.accept(bare, { identity: proxy })
+    })
+    const socks = yield* socksProxy("127.0.0.1:0", { names })
+    const at = (address: SocketAddress.SocketAddress) => ({ address: SocketAddress.format(address) })
+    const connectors = {
+      socks: Connector.winsock.pipe(Connector.via(Proxy.socks5(at(socks))), Connector.tls({ ca })),
+      http: Connector.winsock.pipe(Connector.via(Proxy.http(at(http))), Connector.tls({ ca })),
+      over: Connector.winsock.pipe(
+        Connector.tls({ ca, serverName: "proxy.test" }),
+        Connector.via(Proxy.http(at(over))),
+        Connector.tls({ ca })
+      ),
+      all: Connector.winsock.pipe(
+        Connector.tls({ ca, serverName: "proxy.test" }),
+        Connector.via(Proxy.http(at(over))),
+        Connector.via(Proxy.socks5(at(socks))),
+        Connector.via(Proxy.http(at(http))),
+        Connector.tls({ ca })
+      )
+    }
+    const became: Array<string> = []
+    for (const [name, connector] of Object.entries(connectors)) {
+      for (const target of ["server.test:443", "other.test:443", "stranger.test:443", "none.test:443"]) {
+        const one = Effect.gen(function*() {
+          const connection = yield* connector.connect(target)
+          yield* connection.write(utf8(name))
+          return textOf(yield* connection.read)
+        }).pipe(Effect.scoped, Effect.catch((error) => Effect.succeed(`${error._tag} ${error.stage}`)))
+        became.push(`${target}: ${yield* one}`)
+      }
+    }
+    return became
+  })
+
+export const tlsBecomes = ["socks", "http", "over", "all"].flatMap((name) => [
+  `server.test:443: hello, ${name} of server.test`,
+  "other.test:443: TlsNameMismatch tls",
+  "stranger.test:443: TlsUntrusted tls",
+  "none.test:443: WSAECONNREFUSED proxy"
+])
