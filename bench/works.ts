@@ -108,6 +108,12 @@ const marked: Work = {
   peers: contenders("winsock", { "bound, unmarked": "connect bound" })
 }
 
+/** A connect with everything around it, to an address: what the steps cost that have nothing to do. */
+const pipeline: Work = {
+  ...connects("connect pipeline"),
+  peers: contenders("winsock", { "bare WSAConnect": "connect bare", "the same, scoped": "connect scoped" })
+}
+
 const bytes = (rows: ReadonlyArray<string>, task: string): Work => ({
   ours: ours(...rows),
   peers: streams(task),
@@ -133,6 +139,7 @@ export const works: ReadonlyArray<Work> = [
   connects("connect concurrent", 1000),
   exchanged,
   marked,
+  pipeline,
   bytes(["read into", "read owned", "read lent"], "read"),
   {
     ...bytes(["connection read into", "connection read owned", "connection read lent"], "read"),

@@ -1,6 +1,14 @@
 // Ours, as a program of a user has it.
-import { ConnectData, Connector, type Qos, type SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
-import { NodeWinsock } from "@effect-winsock/node"
+import {
+  ConnectData,
+  Connector,
+  type Qos,
+  RetryPolicy,
+  type SocketAddress,
+  SocketOption,
+  Winsock
+} from "@effect-winsock/core"
+import { NodeConnector, NodeWinsock } from "@effect-winsock/node"
 import { Effect, Layer, ManagedRuntime, type Scope } from "effect"
 import {
   askForBurst,
@@ -18,14 +26,15 @@ import {
 import type { Task, Tasks } from "../side.ts"
 
 const runOn =
-  <RE>(runtime: ManagedRuntime.ManagedRuntime<Winsock.Winsock, RE>) =>
-  <A, E>(program: (...args: Parameters<Task>) => Effect.Effect<A, E, Winsock.Winsock | Scope.Scope>): Task =>
+  <R, RE>(runtime: ManagedRuntime.ManagedRuntime<R, RE>) =>
+  <A, E>(program: (...args: Parameters<Task>) => Effect.Effect<A, E, R | Scope.Scope>): Task =>
   (...args) => runtime.runPromise(Effect.scoped(program(...args)))
 
 const task = runOn(ManagedRuntime.make(NodeWinsock.layer))
 const exchanging = runOn(
   ManagedRuntime.make(Layer.fresh(NodeWinsock.layer.pipe(Layer.provide(ConnectData.layerExchange()))))
 )
+const connecting = runOn(ManagedRuntime.make(NodeConnector.layer))
 
 const tcp = Winsock.socket({ family: "IPv4", type: "stream" })
 const unix = Winsock.socket({ family: "Unix", type: "stream" })
@@ -79,6 +88,32 @@ const exchangeAndClose = Effect.fnUntraced(function*(address: SocketAddress.Inpu
   }
 })
 
+const connectAll = Effect.fnUntraced(function*(address: SocketAddress.Input, count: number) {
+  for (let i = 0; i < count; i++) {
+    const s = yield* tcp
+    yield* Winsock.WSAConnect(s, address)
+    yield* Winsock.closesocket(s)
+  }
+})
+
+const connectScoped = Effect.fnUntraced(function*(address: SocketAddress.Input, count: number) {
+  const one = Effect.scoped(Effect.flatMap(tcp, (s) => Winsock.WSAConnect(s, address)))
+  for (let i = 0; i < count; i++) yield* one
+})
+
+/** In the order of docs/connector.md. */
+const pipeline = Connector.winsock.pipe(
+  Connector.attemptTimeout("10 seconds"),
+  Connector.happyEyeballs(),
+  Connector.resolve(),
+  Connector.retry(RetryPolicy.transient()),
+  Connector.timeout("30 seconds")
+)
+
+const connectByPipeline = Effect.fnUntraced(function*(target: string, count: number) {
+  for (let i = 0; i < count; i++) yield* Effect.scoped(pipeline.connect(target))
+})
+
 const refused = Effect.fnUntraced(function*(address: SocketAddress.Input, count: number) {
   for (let i = 0; i < count; i++) {
     const s = yield* tcp
@@ -118,6 +153,9 @@ export const tasks: Tasks = {
   "connect marked": task((peer, count) => connectAndReset(peer, count, { bound: false, marked: true })),
   "connect marked bound": task((peer, count) => connectAndReset(peer, count, { bound: true, marked: true })),
   "connect bound": task((peer, count) => connectAndReset(peer, count, { bound: true, marked: false })),
+  "connect bare": connecting((peer, count) => connectAll(at(peer, peer.accept), count)),
+  "connect scoped": connecting((peer, count) => connectScoped(at(peer, peer.accept), count)),
+  "connect pipeline": connecting((peer, count) => connectByPipeline(at(peer, peer.accept), count)),
   "read into": task(Effect.fnUntraced(function*(peer, count) {
     const s = yield* source(peer, count)
     const buffer = new Uint8Array(piece)

@@ -18,7 +18,9 @@ const Row = Schema.Struct({
     "node:dgram",
     "NodeDatagramSocket",
     "bound, unmarked",
-    "plain, one echo"
+    "plain, one echo",
+    "bare WSAConnect",
+    "the same, scoped"
   ]),
   ratio: Schema.NullOr(Schema.Finite),
   spread: Schema.NullOr(Schema.Finite),
@@ -73,7 +75,7 @@ it("gives each row of a peer its own name", () => {
   assert.strictEqual(new Set(ids).size, ids.length)
 })
 
-for (const only of ["read", "idle", "connect marked", "connect exchanged"]) {
+for (const only of ["read", "idle", "connect marked", "connect exchanged", "connect pipeline"]) {
   it(`runs "${only}", and tells each row as a line of JSON`, { timeout: 60_000 }, async () => {
     const main = path.join(import.meta.dirname, "../main.ts")
     const { stdout } = await run(process.execPath, [main, "--small", "--rounds", "1", "--json", "--only", only])
