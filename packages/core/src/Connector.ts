@@ -35,6 +35,7 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as AddressResolver from "effect/net/AddressResolver"
@@ -54,6 +55,7 @@ import type { ConnectorEvent } from "./ConnectorEvent.ts"
 import * as HappyEyeballs from "./HappyEyeballs.ts"
 import * as Inside from "./internal/connectData/inside.ts"
 import * as EffectSocket from "./internal/effectSocket.ts"
+import { withoutGivingWay } from "./internal/givingWay.ts"
 import { Limiter } from "./internal/limiter.ts"
 import type { LookupError } from "./internal/lookup.ts"
 import * as Observing from "./internal/observing.ts"
@@ -62,6 +64,7 @@ import * as Policed from "./internal/policed.ts"
 import * as Pooling from "./internal/pooling.ts"
 import * as Keeping from "./internal/reconnecting.ts"
 import * as Resolving from "./internal/resolving.ts"
+import * as Internal from "./internal/socket.ts"
 import * as Targets from "./internal/target.ts"
 import * as Tracing from "./internal/telemetry.ts"
 import * as Tunnel from "./internal/tunnel.ts"
@@ -366,22 +369,47 @@ const unexpected = <E extends WsaError.WsaError>(
  */
 export type ConnectError = Exclude<WsaError.SocketError | WsaError.WSAConnectError, { readonly _tag: Omitted }>
 
+// How many steps a fiber takes from here until the new socket is held by what closes it.
+const stepsOfSocket = 5
+
 const opened = (endpoint: Endpoint) =>
-  Effect.gen(function*() {
-    // what is asked about is what is connected to: an address is frozen, and the endpoint is not read again
-    const { address } = endpoint
-    const { observed, prepare } = yield* Pipeline.Settings
-    if (observed !== undefined) Observing.attempting(observed, address)
-    yield* Policed.address(address, "connect")
-    const s = yield* Winsock.socket({ family: SocketAddress.familyOf(address), type: "stream" })
-    if (observed !== undefined) Observing.tell(observed, { _tag: "SocketOpened" })
-    for (const each of prepare) yield* each(s, endpoint)
-    const connection = Connection.fromConnected(yield* Winsock.WSAConnect(s, address))
-    if (observed !== undefined) {
-      Observing.tell(observed, { _tag: "Connected", local: connection.local, remote: connection.remote })
+  Effect.withFiber<
+    Connection.Connection,
+    WsaError.SocketError | WsaError.WSAConnectError,
+    Winsock.Winsock | Scope.Scope
+  >(
+    (fiber) => {
+      // what is asked about is what is connected to: an address is frozen, and the endpoint is not read again
+      const { address } = endpoint
+      const { observed, prepare } = fiber.getRef(Pipeline.Settings)
+      if (observed !== undefined) Observing.attempting(observed, address)
+      const denied = Policed.denial(fiber.context, address, "connect")
+      if (denied !== undefined) return Effect.fail(denied)
+      const socket = Winsock.socket({ family: SocketAddress.familyOf(address), type: "stream" })
+      const connected = (s: Winsock.Socket) => Effect.map(Winsock.WSAConnect(s, address), Connection.fromConnected)
+      if (observed === undefined && prepare.length === 0) {
+        // there is nothing but the socket to be closed: it needs no scope of its own
+        return withoutGivingWay(fiber, Effect.flatMap(socket, (s) => abandonedUnless(s, connected(s))), stepsOfSocket)
+      }
+      return Pipeline.isolated(Effect.gen(function*() {
+        const s = yield* socket
+        if (observed !== undefined) Observing.tell(observed, { _tag: "SocketOpened" })
+        for (const each of prepare) yield* each(s, endpoint)
+        const connection = yield* connected(s)
+        if (observed !== undefined) {
+          Observing.tell(observed, { _tag: "Connected", local: connection.local, remote: connection.remote })
+        }
+        return connection
+      }))
     }
-    return connection
-  })
+  )
+
+/** Closes the socket where it is not connected in the end. */
+const abandonedUnless = <A, E, R>(s: Winsock.Socket, connected: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.onExitPrimitive(
+    connected,
+    (exit) => Exit.isFailure(exit) && Internal.Socket.is(s) ? s.giveUp() : undefined
+  )
 
 const endpointOf = (input: EndpointInput): Result.Result<Endpoint, WsaError.WSAEFAULT> =>
   Result.mapBoth(SocketAddress.fromInput(isEndpoint(input) ? input.address : input), {
@@ -426,7 +454,7 @@ export const winsock: Connector<EndpointInput, Connection.Connection, ConnectErr
   const endpoint = endpointOf(input)
   return Result.isFailure(endpoint)
     ? Effect.fail(endpoint.failure)
-    : Effect.mapError(Pipeline.isolated(opened(endpoint.success)), unexpected)
+    : Effect.mapError(opened(endpoint.success), unexpected)
 })
 
 /**

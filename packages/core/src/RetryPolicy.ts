@@ -959,7 +959,10 @@ class Series {
     previous: unknown,
     timeout: Duration.Duration | undefined
   ): Effect.Effect<unknown, unknown, any> {
-    const attempt = Effect.provideService(this.self, CurrentAttempt, { number, startedAt, previous })
+    const attempt = Effect.updateContext(
+      this.self,
+      (context: Context.Context<any>) => Context.add(context, CurrentAttempt, { number, startedAt, previous })
+    )
     const timed = timeout === undefined
       ? attempt
       : within(attempt, timeout, () => timedOut(timeout, this.destination))

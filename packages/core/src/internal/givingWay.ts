@@ -8,11 +8,11 @@ import type * as Fiber from "effect/Fiber"
 // taken and its answer, which would be lost, the fiber gives way before it calls.
 const stepsOfCall = 2
 
-export const withoutGivingWay = <A, E>(
+export const withoutGivingWay = <A, E, R>(
   fiber: Fiber.Fiber<any, any>,
-  effect: Effect.Effect<A, E>,
+  effect: Effect.Effect<A, E, R>,
   steps: number = stepsOfCall
-): Effect.Effect<A, E> =>
+): Effect.Effect<A, E, R> =>
   fiber.currentOpCount + steps < fiber.cache.maxOpsBeforeYield
     ? effect
     : Effect.flatMap(Effect.yieldNow, () => effect)

@@ -52,9 +52,9 @@ export const plain = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E
 export const isolated = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Scope.Scope> =>
   Effect.suspend(() => {
     let scope: Scope.Closeable | undefined
-    const inside = Effect.contextWith((context: Context.Context<R | Scope.Scope>) => {
+    const inside = Effect.updateContext(self, (context: Context.Context<R | Scope.Scope>): Context.Context<R> => {
       scope = Scope.forkUnsafe(Context.get(context, Scope.Scope))
-      return Scope.provide(self, scope)
+      return Context.add(context, Scope.Scope, scope)
     })
     return Effect.onExitPrimitive(
       inside,

@@ -19,20 +19,27 @@ export const inForce = (context: Context.Context<never>): ReadonlyArray<AddressP
 }
 
 const refused = (stage: WsaError.Stage, detail: string, remote?: SocketAddress.SocketAddress) =>
-  Effect.fail(WsaError.make("WSAEACCES", { call: "WSAConnect", stage, remote, detail }))
+  WsaError.make("WSAEACCES", { call: "WSAConnect", stage, remote, detail })
+
+/** Why a policy denies the address, if one does. */
+export const denial = (
+  context: Context.Context<never>,
+  address: SocketAddress.SocketAddress,
+  stage: WsaError.Stage
+): WsaError.WSAEACCES | undefined => {
+  for (const policy of inForce(context)) {
+    const denial = AddressPolicy.check(policy, address)
+    if (denial !== undefined) return refused(stage, AddressPolicy.describe(denial), address)
+  }
+  return undefined
+}
 
 /** Fails where a policy denies the address. */
 export const address = (
   address: SocketAddress.SocketAddress,
   stage: WsaError.Stage
 ): Effect.Effect<void, WsaError.WSAEACCES> =>
-  Effect.contextWith((context) => {
-    for (const policy of inForce(context)) {
-      const denial = AddressPolicy.check(policy, address)
-      if (denial !== undefined) return refused(stage, AddressPolicy.describe(denial), address)
-    }
-    return Effect.void
-  })
+  Effect.contextWith((context: Context.Context<never>) => denial(context, address, stage) ?? Effect.void)
 
 /**
  * Fails where a policy denies what is handed to a proxy: an address, or a name that the proxy would look up, of which nobody

@@ -1354,6 +1354,12 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
     return this.lingered()
   }
 
+  /** What its scope would do with it, before its time. */
+  giveUp(): Effect.Effect<void> {
+    leave(this.scope, this)
+    return this.leaving()
+  }
+
   /** Closes whatever the state, as leaving a scope does. Calls that wait end with WSAEINTR (A11). */
   closeNow(): void {
     if (this.state.phase._tag === "Closed") return

@@ -32,11 +32,16 @@ export const makeTimers = (context: Context.Context<never>): Timers => {
   const clock = Context.get(context, Clock.Clock)
   return {
     now: () => clock.monotonicTimeNanosUnsafe(),
-    after: (millis, what) =>
-      clock === systemClock && millis > 0 && millis <= longest
-        ? ofSystem(millis, what)
-        : ofClock(context, clock, millis, what)
+    after: (millis, what) => after(context, millis, what)
   }
+}
+
+/** One timer, as those that `makeTimers` makes. */
+export const after = (context: Context.Context<never>, millis: number, what: () => void): () => void => {
+  const clock = Context.get(context, Clock.Clock)
+  return clock === systemClock && millis > 0 && millis <= longest
+    ? ofSystem(millis, what)
+    : ofClock(context, clock, millis, what)
 }
 
 /** The same as below, without a fiber, which costs as much as a whole connect may: most timers are called off. */
