@@ -1,10 +1,10 @@
 /**
  * What a pipeline does, as events: in the simulated network, so that every time is exact.
  */
-import { Connector, type ConnectorEvent, RetryPolicy, SocketAddress, Winsock } from "@effect-winsock/core"
+import { Connector, type ConnectorEvent, RetryPolicy, SocketAddress, Winsock, WsaError } from "@effect-winsock/core"
 import { SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect-winsock/testing/vitest"
-import { Effect, Exit, Fiber, Schedule, Stream } from "effect"
+import { Data, Effect, Exit, Fiber, Option, Result, Schedule, Stream } from "effect"
 
 type Event = ConnectorEvent.ConnectorEvent
 
@@ -221,6 +221,68 @@ describe("the events of a pipeline", () => {
       assert.deepStrictEqual(lines.slice(-2), ["0 AttemptFailed r1 a1 Defect", "0 Failed Defect"])
     })))
 
+  it.sim("a connection of a pool that is used again is told, and is no attempt", () =>
+    scoped(Effect.gen(function*() {
+      yield* world
+      const { lines, tap } = writing()
+      const pool = yield* Connector.pooled(Connector.winsock)
+      const connector = pool.pipe(Connector.limit(1), Connector.tapEvents(tap))
+      const once = Effect.scoped(Effect.andThen(connector.connect(alive), Effect.sleep(7)))
+      yield* once
+      lines.length = 0
+      yield* Effect.scoped(connector.connect(alive))
+      assert.deepStrictEqual(lines, ["0 Began", "0 Queued r1", "0 Admitted r1", "0 PoolHit r1", "0 Succeeded"])
+    })))
+
+  it.sim("waiting for one's turn is told, and its end", () =>
+    scoped(Effect.gen(function*() {
+      const { lines, tap } = writing()
+      const connector = Connector.winsock.pipe(
+        Connector.hook(() => Effect.sleep(20)),
+        Connector.limit(1),
+        Connector.tapEvents(tap)
+      )
+      yield* Effect.forEach([closed, closed], (target) => Effect.exit(connector.connect(target)), { concurrency: 2 })
+      assert.deepStrictEqual(lines.filter((each) => / (Queued|Admitted|Failed)/.test(each)), [
+        "0 Queued r1",
+        "0 Admitted r1",
+        "0 Queued r1",
+        "20 Failed WSAECONNREFUSED",
+        "20 Admitted r1",
+        "40 Failed WSAECONNREFUSED"
+      ])
+    })))
+
+  it.sim("an error that is none of Winsock's is told by its message", () =>
+    scoped(Effect.gen(function*() {
+      class Odd extends Data.TaggedError("Odd")<{ readonly message: string; readonly stage: "tls" }> {}
+      const failure = (error: unknown) =>
+        Connector.make(() => Effect.fail(error)).pipe(
+          Connector.events("somewhere"),
+          Stream.filterMap((event) => event._tag === "Failed" ? Result.succeed(event.failure) : Result.failVoid),
+          Stream.catch(() => Stream.empty),
+          Stream.runHead,
+          Effect.map(Option.getOrUndefined)
+        )
+      assert.deepStrictEqual(yield* failure(new Odd({ message: "Odd: it is", stage: "tls" })), {
+        code: "Odd",
+        stage: "tls",
+        detail: "it is"
+      })
+      assert.deepStrictEqual(yield* failure(new RangeError("too far")), { code: "RangeError", detail: "too far" })
+      assert.deepStrictEqual(yield* failure("plain"), { code: "Unknown", detail: "plain" })
+      const at = { call: "WSAConnect", stage: "connect" } as const
+      assert.deepStrictEqual(yield* failure(WsaError.make("WsaUnmapped", { ...at, code: "EODD" })), {
+        code: "EODD",
+        stage: "connect"
+      })
+      assert.deepStrictEqual(yield* failure(WsaError.make("WSAEACCES", { ...at, detail: "no" })), {
+        code: "WSAEACCES",
+        stage: "connect",
+        detail: "no"
+      })
+    })))
+
   it.sim("no attempt is told where a breaker is open, but that it is", () =>
     scoped(Effect.gen(function*() {
       const { lines, tap } = writing()
@@ -336,5 +398,5 @@ describe("who observes", () => {
       assert.strictEqual(events, 5_000 * (6 + 5))
       assert.strictEqual(numbers, (10_000 * 10_001) / 2)
       assert.deepStrictEqual([net.counts().handles, net.counts().attempts], [held, 0])
-    })))
+    })), { test: { timeout: 120_000 } })
 })

@@ -2,17 +2,19 @@
  * What a connect did, as text: letter for letter.
  */
 import {
+  Connection,
   Connector,
   type ConnectorEvent,
   RetryPolicy,
   SocketAddress,
+  Tls,
   Waterfall,
   Winsock,
   WsaError
 } from "@effect-winsock/core"
-import { SimNetwork } from "@effect-winsock/testing"
+import { SimNetwork, SimTls } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect-winsock/testing/vitest"
-import { Effect, Schedule, Stream } from "effect"
+import { Effect, Layer, Schedule, Stream } from "effect"
 
 type Event = ConnectorEvent.ConnectorEvent
 
@@ -281,4 +283,61 @@ describe("Connector.explain", () => {
       )
       assert.strictEqual(Waterfall.render(events), text)
     }).pipe(Effect.scoped, Effect.provide(SimNetwork.layer())))
+
+  const named = Effect.gen(function*() {
+    const authority = SimTls.authority("Some Authority")
+    const identity = authority.issue({ names: ["example.org"] })
+    const net = yield* SimNetwork.make({
+      hosts: {
+        client: { addresses: ["10.0.0.1", "2001:db8::1"] },
+        server: { addresses: ["10.0.0.2", "2001:db8::2"], names: ["example.org"] }
+      },
+      link: { latency: "10 millis" },
+      dns: { latency: "20 millis" }
+    })
+    net.blackhole("[2001:db8::2]:443")
+    const server = yield* Layer.build(Layer.merge(net.layer("server"), SimTls.layer()))
+    const serving = Effect.gen(function*() {
+      const listener = yield* Winsock.socket({ family: "IPv4", type: "stream" })
+      yield* Winsock.bind(listener, "10.0.0.2:443")
+      yield* Winsock.listen(listener)
+      const { accept } = yield* Tls.Tls
+      const one = Effect.gen(function*() {
+        const connection = Connection.fromAccepted(yield* Winsock.accept(listener))
+        yield* Effect.ignore(accept(connection, { identity, alpn: ["h2"] }))
+        yield* Effect.never
+      })
+      yield* Effect.forkScoped(Effect.scoped(one))
+    })
+    yield* Effect.provideContext(serving, server)
+    return { net, ca: authority.cert }
+  })
+
+  it.sim("draws names, a race, TLS: from the same events that a telemetry and a tap hear", () =>
+    Effect.gen(function*() {
+      const { ca, net } = yield* named
+      const told: Array<Event> = []
+      const connector = Connector.winsock.pipe(
+        Connector.tls({ ca, alpn: ["h2"] }),
+        Connector.attemptTimeout("5 seconds"),
+        Connector.happyEyeballs(),
+        Connector.resolve(),
+        Connector.telemetry(),
+        Connector.tapEvents((event) => Effect.sync(() => told.push(event)))
+      )
+      const text = yield* Connector.explain(connector, "https://example.org/").pipe(
+        Effect.provide(Layer.merge(net.layerConnector("client"), SimTls.layer()))
+      )
+      assertText(text, [
+        "example.org:443: connected to 10.0.0.2:443 from 10.0.0.1:32769 in 310 ms",
+        "                       0 ms                310 ms",
+        "look up IPv6           --                            20 ms  2001:db8::2",
+        "look up IPv4           --                            20 ms  10.0.0.2",
+        "1 [2001:db8::2]:443     ========================~   290 ms  lost",
+        "2 10.0.0.2:443                               ===>    40 ms  won",
+        "  connect                                    ---     20 ms  from 10.0.0.1:32769",
+        "  tls                                          --    20 ms  TLSv1.3 h2"
+      ])
+      assert.strictEqual(Waterfall.render(told), text)
+    }).pipe(Effect.scoped))
 })

@@ -19,7 +19,7 @@ import type { ConnectorEvent, Failure } from "../ConnectorEvent.ts"
 import type { BreakerOpen } from "../RetryPolicy.ts"
 import * as SocketAddress from "../SocketAddress.ts"
 import type { Session } from "../Tls.ts"
-import type * as WsaError from "../WsaError.ts"
+import * as WsaError from "../WsaError.ts"
 import { isolated, Settings } from "./pipeline.ts"
 
 type Without<T, K extends string> = T extends unknown ? Omit<T, K> : never
@@ -105,6 +105,7 @@ export const inRound = <A, E, R>(
 interface Told {
   readonly _tag?: string
   readonly name?: string
+  readonly message?: string
   readonly code?: string
   readonly stage?: WsaError.Stage
   readonly by?: "attempt" | "deadline"
@@ -112,11 +113,19 @@ interface Told {
   readonly detail?: string
 }
 
+/** The message of a Winsock error has what the other fields say. That of another one may be all there is. */
+const detailOf = (error: Told, code: string): string | undefined => {
+  const { detail, message } = error
+  if (message === undefined || message === "" || WsaError.isWsaError(error)) return detail
+  return message.startsWith(`${code}: `) ? message.slice(code.length + 2) : message
+}
+
 export const failureOf = (error: unknown): Failure => {
   if (typeof error !== "object" || error === null) return { code: "Unknown", detail: String(error) }
-  const { _tag, by, detail, name, native, stage, ...rest }: Told = error
+  const { _tag, by, name, native, stage, ...rest }: Told = error
   // what is no error has a code and no tag: an attempt that an error carries
   const code = _tag === undefined || _tag === "WsaUnmapped" ? rest.code ?? _tag ?? name ?? "Unknown" : _tag
+  const detail = detailOf(error, code)
   return {
     code,
     ...(stage === undefined ? {} : { stage }),

@@ -14,6 +14,7 @@ import * as Scope from "effect/Scope"
 import type { AddressPolicy } from "../AddressPolicy.ts"
 import type * as Connection from "../Connection.ts"
 import * as ConnectionPool from "../ConnectionPool.ts"
+import * as Observing from "./observing.ts"
 import * as Pipeline from "./pipeline.ts"
 import * as Policed from "./policed.ts"
 import * as Targets from "./target.ts"
@@ -117,7 +118,7 @@ export const open = <Target, Out extends Connection.Connection<any>, E, R>(
           if (found.connection === undefined) {
             found.connection = yield* Scope.provide(Pipeline.plain(connect(target)), found.scope)
             found.since = yield* Clock.currentTimeMillis
-          }
+          } else yield* Observing.emit(() => ({ _tag: "PoolHit", destination: Targets.textOf(target) }))
           return found.connection
         }
         yield* Pool.invalidate(places, found)
