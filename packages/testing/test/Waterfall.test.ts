@@ -305,7 +305,7 @@ describe("Connector.explain", () => {
       const one = Effect.gen(function*() {
         const connection = Connection.fromAccepted(yield* Winsock.accept(listener))
         yield* Effect.ignore(accept(connection, { identity, alpn: ["h2"] }))
-        yield* Effect.never
+        return yield* Effect.never
       })
       yield* Effect.forkScoped(Effect.scoped(one))
     })
