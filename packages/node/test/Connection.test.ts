@@ -1,13 +1,16 @@
 import { Connection, ConnectionServer, Connector, SocketAddress, SocketOption, Winsock } from "@effect-winsock/core"
-import { NodeWinsock } from "@effect-winsock/node"
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Equal, Exit, Fiber, Random, type Scope, Stream } from "effect"
+import { NodeTls, NodeWinsock } from "@effect-winsock/node"
+import * as NodeSocket from "@effect/platform-node/NodeSocket"
+import * as NodeSocketServer from "@effect/platform-node/NodeSocketServer"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect, Equal, Exit, Fiber, Random, Redacted, type Scope, Stream } from "effect"
 import { Socket } from "effect/socket"
 import { once } from "node:events"
 import { mkdtempSync, rmSync } from "node:fs"
 import * as net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { Certificates, type Pair } from "./utils/certificates.ts"
 import { leavingNothing } from "./utils/leaks.ts"
 
 const begin = <A, E, R>(call: Effect.Effect<A, E, R>) => Effect.forkChild(call, { startImmediately: true })
@@ -216,6 +219,59 @@ describe("effect's Socket, live", () => {
       const { reason } = yield* Effect.flip(socket.reader)
       assert.strictEqual(reason._tag === "SocketOpenError" && (reason.cause as Error).name, "WSAECONNREFUSED")
     })))
+})
+
+describe("effect's Socket that begins TLS in the middle, live", () => {
+  let made: Certificates
+  beforeAll(() => {
+    made = new Certificates()
+  })
+  afterAll(() => made.remove())
+
+  /** Says a word in plain text and one under TLS, and gives what came. */
+  const asking = (socket: Socket.Socket) =>
+    Effect.gen(function*() {
+      const { pull, upgrade } = yield* socket.reader
+      const { write } = yield* socket.writer
+      yield* write("plain")
+      const first = text(yield* pull)
+      yield* upgrade({ servername: "localhost", ca: made.ca.cert })
+      yield* write("secret")
+      return [first, text(yield* pull)]
+    }).pipe(Effect.scoped)
+
+  const answering = ({ cert, key }: Pair) => (socket: Socket.Socket) =>
+    Effect.gen(function*() {
+      const { pull, upgrade } = yield* socket.reader
+      const { write } = yield* socket.writer
+      yield* write(`${text(yield* pull)} too`)
+      yield* upgrade({ cert, key: Redacted.make(key) })
+      yield* write(`${text(yield* pull)} too`)
+      // Until the peer has gone.
+      yield* Effect.ignore(pull)
+    }).pipe(Effect.scoped)
+
+  const text = (frames: ReadonlyArray<Uint8Array | string>) =>
+    frames.map((frame) => typeof frame === "string" ? frame : new TextDecoder().decode(frame)).join("")
+
+  for (const server of ["ours", "effect's own"] as const) {
+    for (const client of ["ours", "effect's own"] as const) {
+      it.live(`the client is ${client}, the server ${server}`, () =>
+        live(
+          Effect.gen(function*() {
+            const serving = server === "ours"
+              ? ConnectionServer.toSocketServer(yield* ConnectionServer.make({ address: "127.0.0.1:0" }))
+              : yield* NodeSocketServer.make({ host: "127.0.0.1", port: 0 })
+            yield* Effect.forkScoped(serving.run(answering(made.issued())))
+            const port = SocketAddress.portOf(serving.address)!
+            const socket = client === "ours"
+              ? yield* Connector.toSocket(Connector.winsock, `127.0.0.1:${port}`)
+              : yield* NodeSocket.makeNet({ host: "127.0.0.1", port })
+            assert.deepStrictEqual(yield* asking(socket), ["plain too", "secret too"])
+          }).pipe(Effect.provide(NodeTls.layer))
+        ))
+    }
+  }
 })
 
 describe("ConnectionServer, live", () => {
