@@ -1,5 +1,12 @@
-import { AddressPolicy, type Connection, type ConnectionPool, Connector, type Reconnecting } from "@effect-winsock/core"
-import type { Winsock, WsaError } from "@effect-winsock/core"
+import {
+  AddressPolicy,
+  type Connection,
+  type ConnectionPool,
+  Connector,
+  type Reconnecting,
+  type Winsock,
+  type WsaError
+} from "@effect-winsock/core"
 import type { Effect, Scope } from "effect"
 import { describe, expect, it } from "tstyche"
 
