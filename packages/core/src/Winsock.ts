@@ -44,7 +44,7 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as AddressResolver from "effect/net/AddressResolver"
 import * as NetAddress from "effect/net/NetAddress"
@@ -1074,41 +1074,45 @@ export const WSAConnectByName = (
   Effect.contextWith((context: Context.Context<AddressResolver.AddressResolver>) =>
     onSocket("WSAConnectByName", s, (socket) => {
       const destination = Destination.read(nodename, servicename)
+      const target = Result.getOrUndefined(destination)
       const timeout = timeoutOf(options?.timeout)
-      const fault = Result.isFailure(destination) ? destination.failure : undefined
-      const tried = Effect.gen(function*() {
-        yield* socket.checkList("WSAConnectByName", { names: undefined, timeoutValid: timeout !== undefined, fault })
-        const names = yield* addressesFor(socket, Result.getOrThrow(destination), context)
-        yield* socket.checkList("WSAConnectByName", { names, timeoutValid: true })
-        return yield* tryList("WSAConnectByName", socket, names, 0)
+      // An address is known at once; a name has none of another family.
+      const literal = target?._tag === "Endpoint" ? [asSeenBy(socket, target.address)] : undefined
+      const checked = socket.checkList("WSAConnectByName", {
+        names: literal,
+        timeoutValid: timeout !== undefined,
+        fault: Result.isFailure(destination) ? destination.failure : undefined
       })
+      const found = Effect.suspend(() =>
+        literal === undefined ? addressesOf(socket, target!, context) : Effect.succeed(literal)
+      )
+      const tried = checked.pipe(
+        Effect.andThen(found),
+        Effect.flatMap((names) => tryList("WSAConnectByName", socket, names, 0))
+      )
       return inTime("WSAConnectByName", tried, timeout ?? Duration.infinity)
     })
   )
 
-/** What to try for a target, in the order of preference, as a socket of this family sees it. */
-const addressesFor = (
+/** A socket of IPv6 that is for both families sees an IPv4 address as a mapped one. */
+const asSeenBy = ({ state }: Internal.Socket, address: SocketAddress.SocketAddress): SocketAddress.SocketAddress =>
+  state.kind.family === "IPv6" && SocketState.familiesOf(state).length > 1 && address._tag === "InetAddressV4"
+    ? NetAddress.inetAddressUnsafe(NetAddress.toIpv4Mapped(address.address), address.port)
+    : address
+
+/** The addresses of a name that are of use to a socket, in the order of preference. */
+const addressesOf = (
   socket: Internal.Socket,
-  target: Target,
+  { origin }: Target,
   context: Context.Context<AddressResolver.AddressResolver>
-): Effect.Effect<ReadonlyArray<SocketState.Name>, any> =>
-  Effect.gen(function*() {
-    const families = SocketState.familiesOf(socket.state)
-    const found = target._tag === "Endpoint"
-      ? [target.address]
-      : yield* lookedUp(
-        socket,
-        Lookup.addressesOf(Context.get(context, AddressResolver.AddressResolver), target.origin, families),
-        context
-      )
-    const sorted = found.length < 2 ? found : yield* inOrder(socket, found)
-    const { family } = socket.kind
-    return sorted.map((address) =>
-      family === "IPv6" && families.length > 1 && address._tag === "InetAddressV4"
-        ? NetAddress.inetAddressUnsafe(NetAddress.toIpv4Mapped(address.address), address.port)
-        : address
-    )
-  })
+): Effect.Effect<ReadonlyArray<SocketAddress.SocketAddress>, any> => {
+  const resolver = Context.get(context, AddressResolver.AddressResolver)
+  const lookup = Lookup.addressesOf(resolver, origin!, SocketState.familiesOf(socket.state))
+  return lookedUp(socket, lookup, context).pipe(
+    Effect.flatMap((found) => found.length < 2 ? Effect.succeed(found) : inOrder(socket, found)),
+    Effect.map((found) => found.map((address) => asSeenBy(socket, address)))
+  )
+}
 
 /** The look-up is part of the call: in version 1.1 it keeps all others off, and can be cancelled (E05). */
 const lookedUp = <A, E>(
@@ -1116,23 +1120,10 @@ const lookedUp = <A, E>(
   lookup: Effect.Effect<A, E>,
   context: Context.Context<never>
 ): Effect.Effect<A, any> =>
-  Effect.flatMap(
-    waitOnSocket<A, E>("WSAConnectByName", socket, (_, resume) => {
-      const fiber = Effect.runForkWith(context)(lookup)
-      let isGivenUp = false
-      fiber.addObserver((exit) => {
-        if (!isGivenUp) resume(exit)
-      })
-      return Effect.suspend(() => {
-        isGivenUp = true
-        return Fiber.interrupt(fiber)
-      })
-    }),
-    (found) => {
-      if (socket.state.phase._tag !== "Closed") return Effect.succeed(found)
-      const closed = SocketState.fail("WSAEINTR", "the socket was closed while its name was looked up")
-      return socket.fault("WSAConnectByName", closed, "resolve")
-    }
+  waitOnSocket<A, E>(
+    "WSAConnectByName",
+    socket,
+    (socket, resume) => socket.awaitLookup(lookup, context, resume)
   )
 
 const inOrder = (

@@ -3,6 +3,7 @@ import { NodeWinsock } from "@effect-winsock/node"
 import { Memory } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, type Scope } from "effect"
+import { AddressResolver, Dns } from "effect/net"
 import { pair } from "../../testing/test/utils/pair.ts"
 import { resources } from "./utils/resources.ts"
 
@@ -134,6 +135,11 @@ describe.each(layers)("Bad input on %s", (name, layer) => {
           Winsock.connect(s, "127.0.0.1:1"),
           Winsock.WSAConnect(s, "127.0.0.1:1"),
           Winsock.WSAConnectByList(s, ["127.0.0.1:1"]),
+          Effect.provideService(
+            Winsock.WSAConnectByName(s, "127.0.0.1", 1),
+            AddressResolver.AddressResolver,
+            AddressResolver.make(Dns.make({ lookup: () => Effect.die(new Error("a name was looked up")) }))
+          ),
           Winsock.connectResult(s),
           Winsock.connectResult(s, { wait: true }),
           Winsock.listen(s),

@@ -2,6 +2,7 @@ import { NetworkEvent, SocketOption, Winsock, WsaError } from "@effect-winsock/c
 import { Memory } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, type Context, Effect, Exit, Fiber, Metric, Scope, Stream } from "effect"
+import { AddressResolver, Dns, NetAddress } from "effect/net"
 import { Dice } from "./utils/dice.ts"
 import { pairAt } from "./utils/pair.ts"
 
@@ -85,6 +86,20 @@ const condition = (dice: Dice, { scope, sockets }: Ground) => (): Effect.Effect<
 }
 
 const ports = [1, 2, 3, 4, 5].map((port) => `127.0.0.1:${port}`)
+const port = (dice: Dice): string | number => dice.pick([1, "2", "3", 4, 5])
+
+/** Names of one address or of two, asked of a resolver that may take its time, fail, or never answer. */
+const named = <A, E>(dice: Dice, effect: Effect.Effect<A, E, AddressResolver.AddressResolver>): Effect.Effect<A, E> => {
+  const answer: Effect.Effect<ReadonlyArray<NetAddress.IpAddress>, Dns.DnsError> = dice.chance(20)
+    ? Effect.fail(
+      new Dns.DnsError({ reason: dice.pick(["NotFound", "Temporary"]), method: "lookup", hostname: "a.test" })
+    )
+    : Effect.succeed(["127.0.0.1", "127.0.0.2"].slice(0, dice.pick([1, 2])).map(NetAddress.ipFromStringUnsafe))
+  const late = dice.chance(10) ? Effect.never : giveWay(dice, 3)
+  const dns = Dns.make({ lookup: () => Effect.andThen(late, answer) })
+  return Effect.provideService(effect, AddressResolver.AddressResolver, AddressResolver.make(dns))
+}
+
 /** Anything that can be called, on anything, at any time. */
 const calls = (
   dice: Dice,
@@ -108,6 +123,10 @@ const calls = (
     () => ["WSAConnect", Winsock.WSAConnect(s, name)],
     () => ["WSAConnect", Winsock.WSAConnect(s, name, { callerData: bytes.subarray(0, 20), calleeData: 4 })],
     () => ["WSAConnectByList", Winsock.WSAConnectByList(s, [dice.pick(ports), name])],
+    () => [
+      "WSAConnectByName",
+      named(dice, Winsock.WSAConnectByName(s, dice.pick(["a.test", "127.0.0.1", "::1"]), port(dice)))
+    ],
     () => ["connectResult", Winsock.connectResult(s, { wait: dice.chance(50) })],
     () => [
       "accept",

@@ -5,8 +5,10 @@
  * to the machine too, and then the calls that wait are looked at again. A call that wakes runs its fiber at once, and
  * that fiber may do anything to this socket: so state is changed first, and waking comes last.
  */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
+import * as Fiber from "effect/Fiber"
 import * as Hash from "effect/Hash"
 import * as HashSet from "effect/HashSet"
 import * as Result from "effect/Result"
@@ -47,6 +49,12 @@ interface Connector {
   readonly attempt: number
   /** `"issued"`: a non-blocking call goes as soon as the stack has the attempt. */
   readonly until: "issued" | "over"
+  readonly resume: Resume
+}
+
+/** A call that waits until a name has been looked up. */
+interface Lookup {
+  readonly fiber: Fiber.Fiber<unknown, unknown>
   readonly resume: Resume
 }
 
@@ -174,6 +182,7 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
   private considered: Map<Provider.Incoming, Resume> | undefined
 
   private connectors: Array<Connector> | undefined
+  private lookups: Array<Lookup> | undefined
   private receivers: Array<Receiver> | undefined
   private senders: Array<Sender> | undefined
   private acceptors: Array<Acceptor> | undefined
@@ -522,6 +531,24 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
       this.capabilities
     )
     return decision._tag === "Fail" ? this.fault(call, decision, "request") : Effect.void
+  }
+
+  /** A22: the look-up of a name is part of the call, and ends with the socket. */
+  awaitLookup(
+    lookup: Effect.Effect<unknown, unknown>,
+    context: Context.Context<never>,
+    resume: Resume
+  ): Effect.Effect<void> {
+    const fiber = Effect.runForkWith(context)(lookup)
+    const waiting: Lookup = { fiber, resume }
+    this.lookups = append(this.lookups, waiting)
+    fiber.addObserver((exit) => {
+      if (remove(this.lookups, waiting)) resume(exit as Effect.Effect<any, any>)
+    })
+    return Effect.suspend(() => {
+      remove(this.lookups, waiting)
+      return Fiber.interrupt(fiber)
+    })
   }
 
   /** Waits until no attempt is pending. Giving up the waiting leaves the attempt alone. */
@@ -1372,6 +1399,8 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
     this.forgetConnectTimeout()
     const interrupted: Array<readonly [WsaError.Call, Resume]> = []
     for (const { call, resume } of this.connectors ?? []) interrupted.push([call, resume])
+    const lookups = this.lookups ?? []
+    for (const { resume } of lookups) interrupted.push(["WSAConnectByName", resume])
     for (const { call, resume } of this.receivers ?? []) interrupted.push([call, resume])
     const senders = this.senders ?? []
     if (this.writing !== undefined) senders.unshift(this.writing)
@@ -1383,6 +1412,7 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
     const sendings = this.sendings ?? []
     const requests = this.requests ?? []
     this.connectors =
+      this.lookups =
       this.receivers =
       this.senders =
       this.acceptors =
@@ -1405,6 +1435,7 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
         this.fault(call, { code: "WSAEINTR", detail: closedMeanwhile }, "close")
       )
     }
+    for (const { fiber } of lookups) fiber.interruptUnsafe()
     for (const sending of sendings) sending(Provider.failure("WSAEINTR"))
     target?.detach(this)
     this.look()
