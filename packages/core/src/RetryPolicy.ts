@@ -7,7 +7,8 @@
  *
  * **Details**
  *
- * - What a policy has no entry for is not retried, nor what is no Winsock error.
+ * - What a policy has no entry for is not retried. What is no Winsock error has one by its class, if it says of itself how to
+ *   take it, as the failures of proxies and of TLS do.
  * - A {@link layerBudget budget} is shared by all retries to one destination, so that a server that is going down is not
  *   brought down for good by those who try again.
  * - A {@link layerBreaker breaker} makes no attempt at all while an endpoint is known to be out.
@@ -54,6 +55,7 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
+import { hasProperty } from "effect/Predicate"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
@@ -61,6 +63,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
 import type * as Types from "effect/Types"
+import type * as HappyEyeballs from "./HappyEyeballs.ts"
 import * as Observing from "./internal/observing.ts"
 import { Settings } from "./internal/pipeline.ts"
 import * as RetryBudget from "./internal/retryBudget.ts"
@@ -853,8 +856,8 @@ export type Failing<Names extends Tag, E> = [Names] extends [TagOf<E>] ? unknown
  * **Details**
  *
  * When there is no other attempt, the last failure comes out as it is; {@link spent} tells what went before. It can be
- * interrupted at any time. What is no Winsock error, a defect, and an interruption are not retried. Where a {@link Budget}
- * is provided, the first attempt is entered in it and each retry taken from it.
+ * interrupted at any time. What does not say of itself how to take it, a defect, and an interruption are not retried. Where a
+ * {@link Budget} is provided, the first attempt is entered in it and each retry taken from it.
  *
  * **Gotchas**
  *
@@ -904,12 +907,17 @@ export const retry: {
     Effect.withFiber((fiber) => new Series(self, nodeOf(policy), options, fiber).run())
 )
 
+/** What says of itself how to take it: a Winsock error, and what a step such as TLS or a proxy fails with. */
+const isFailure = (error: unknown): error is HappyEyeballs.Failure =>
+  WsaError.isWsaError(error) ||
+  hasProperty(error, "_tag") && hasProperty(error, "stage") && hasProperty(error, "retryClass")
+
 const tagOf = (error: unknown): string | undefined =>
-  WsaError.isWsaError(error) || error instanceof BreakerOpen ? error._tag : undefined
+  isFailure(error) || error instanceof BreakerOpen ? error._tag : undefined
 
 const failureOf = (error: unknown, tag: string) => ({
   tag,
-  retryClass: WsaError.isWsaError(error) ? error.retryClass : undefined,
+  retryClass: isFailure(error) ? error.retryClass : undefined,
   error
 })
 

@@ -4,6 +4,7 @@ import {
   Connector,
   Proxy,
   Qos,
+  RetryPolicy,
   SocketAddress,
   UserData,
   Winsock
@@ -493,22 +494,39 @@ describe("Proxy", () => {
     assert.deepStrictEqual(simulated(program), tlsBecomes)
   })
 
-  it("a policy waits as long as the proxy asks to", () => {
-    const { acts, proxy } = good["http"]!
-    const error = simulated(Effect.gen(function*() {
-      const { client, runs } = yield* world
-      const says = "HTTP/1.1 503 Busy\r\nRetry-After: 7\r\n\r\n"
-      yield* runs("outer", scripted("198.51.100.2:1080", [acts[0]!, { says }, "ends"]))
-      return yield* Connector.winsock.pipe(
-        Connector.via(proxy),
-        Connector.connect(endpoint("198.51.100.4:80")),
-        Effect.flip,
-        Effect.provide(client)
-      )
-    }))
-    if (error._tag !== "ProxyFailure") return assert.fail(error._tag)
-    assert.deepStrictEqual(error.retryAfter, Duration.seconds(7))
-    assert.strictEqual(error.retryClass, "transient")
+  it("a policy takes what bears no code by its class, and waits as long as the proxy asks to", () => {
+    const after = (status: string) =>
+      simulated(Effect.gen(function*() {
+        const { client, runs } = yield* world
+        let asked = 0
+        const busy = serve("198.51.100.2:1080", (caller) =>
+          Effect.gen(function*() {
+            yield* caller.read
+            yield* caller.write(utf8(++asked > 1 ? "HTTP/1.1 200 OK\r\n\r\n" : `HTTP/1.1 ${status}\r\n\r\n`))
+            yield* caller.read
+          }))
+        yield* runs("outer", busy)
+        const began = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+        const became = yield* Connector.winsock.pipe(
+          Connector.via(good["http"]!.proxy),
+          Connector.retry(RetryPolicy.transient()),
+          Connector.connect(endpoint("198.51.100.4:80")),
+          Effect.match({ onSuccess: () => "open", onFailure: (error) => error }),
+          Effect.provide(client)
+        )
+        const seconds = ((yield* Effect.clockWith((clock) => clock.currentTimeMillis)) - began) / 1000
+        return { became, seconds }
+      }))
+    const busy = after("503 Busy\r\nRetry-After: 7")
+    assert.strictEqual(busy.became, "open")
+    assert.isAtLeast(busy.seconds, 7)
+    assert.isBelow(after("502 Bad Gateway").seconds, 1)
+    const full = after("429 Too Many Requests")
+    assert.strictEqual(full.became, "open")
+    assert.isAtLeast(full.seconds, 0.8)
+    const { became } = after("302 Found")
+    if (typeof became === "string" || became._tag !== "ProxyFailure") return assert.fail(String(became))
+    assert.strictEqual(became.retryClass, "other")
   })
 
   describe("connect data inside of the tunnel", () => {
