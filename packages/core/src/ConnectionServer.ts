@@ -31,6 +31,7 @@ import * as Scope from "effect/Scope"
 import type * as Socket from "effect/socket/Socket"
 import * as SocketServer from "effect/socket/SocketServer"
 import * as Connection from "./Connection.ts"
+import * as Pipeline from "./internal/pipeline.ts"
 import * as SocketAddress from "./SocketAddress.ts"
 import * as Winsock from "./Winsock.ts"
 import type * as WsaError from "./WsaError.ts"
@@ -179,7 +180,7 @@ const runOf =
  * **Details**
  *
  * Callers wait in the backlog until they are accepted, by {@link Server.run} or one by one. It fails as `socket`, `bind` and
- * `listen` do.
+ * `listen` do, and leaves nothing open then.
  *
  * **Example** (Accepting one caller)
  *
@@ -205,7 +206,7 @@ const runOf =
 export const make = <E = never, R = never>(
   options: Options<E, R>
 ): Effect.Effect<Server, OpenError | E, R | Winsock.Winsock | Scope.Scope> =>
-  Effect.gen(function*() {
+  Pipeline.isolated(Effect.gen(function*() {
     const wanted = SocketAddress.fromInput(options.address)
     // What does not decode is told by bind.
     const family = Result.isSuccess(wanted) ? SocketAddress.familyOf(wanted.success) : "IPv4"
@@ -215,7 +216,7 @@ export const make = <E = never, R = never>(
     yield* Winsock.listen(socket, options.backlog)
     const accept = Effect.map(Winsock.accept(socket), Connection.fromAccepted)
     return { address: yield* Winsock.getsockname(socket), socket, accept, run: runOf(accept) }
-  })
+  }))
 
 /**
  * Listens at an address while the layer lasts.

@@ -1,12 +1,13 @@
 /**
  * A program of effect's RPC, client and server, over sockets of ours: the same live and simulated.
  */
-import { Connector } from "@effect-winsock/core"
+import { ConnectionServer, Connector, SocketAddress } from "@effect-winsock/core"
 import { assert } from "@effect/vitest"
 import { Effect, Layer, Random, Result, Schedule, Schema, Stream } from "effect"
 import { Rpc, RpcClient, RpcClientError, RpcGroup, RpcSerialization, RpcServer } from "effect/rpc"
 
 export const Numbers = RpcGroup.make(
+  Rpc.make("Caller", { success: Schema.String }),
   Rpc.make("Double", { payload: { n: Schema.Number }, success: Schema.Number, error: Schema.Literal("negative") }),
   Rpc.make("Count", { payload: { from: Schema.Number, to: Schema.Number }, success: Schema.Number, stream: true })
 )
@@ -14,6 +15,7 @@ export const Numbers = RpcGroup.make(
 /** Answers after a while, `pause` at most. */
 const handlers = (pause: number) =>
   Numbers.toLayer({
+    Caller: () => Effect.map(ConnectionServer.Caller, (caller) => SocketAddress.format(caller!.remote)),
     Double: ({ n }) =>
       Effect.gen(function*() {
         yield* Effect.sleep(yield* Random.nextIntBetween(0, pause))
@@ -75,15 +77,19 @@ export const asking = (requests: number, to: number, pause: number) =>
         }),
       { concurrency: "unbounded" }
     )
-    return yield* Effect.all({ doubled: doubling, counted: counting(numbers, to) }, { concurrency: 2 })
+    return yield* Effect.all(
+      { caller: again(numbers.Caller()), doubled: doubling, counted: counting(numbers, to) },
+      { concurrency: "unbounded" }
+    )
   }).pipe(Effect.scoped)
 
 /** What is to come of it. */
 export const complete = (
   requests: number,
   to: number,
-  { counted, doubled }: Effect.Success<ReturnType<typeof asking>>
+  { caller, counted, doubled }: Effect.Success<ReturnType<typeof asking>>
 ) => {
+  assert.match(caller, /^(?:10\.0\.0\.1|127\.0\.0\.1):\d+$/)
   assert.deepStrictEqual(counted, Array.from({ length: to }, (_, n) => n + 1))
   for (let n = -1; n < requests - 1; n++) {
     assert.deepStrictEqual(doubled[n + 1], n < 0 ? Result.fail("negative" as const) : Result.succeed(n * 2))
