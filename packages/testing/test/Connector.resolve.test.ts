@@ -268,6 +268,20 @@ describe("resolve", () => {
       assert.deepStrictEqual(new Set(tags), new Set(["WSAECONNREFUSED"]))
     }))
 
+  it.effect("takes a name whose addresses cannot be used for one without any", () =>
+    Effect.gen(function*() {
+      const linkLocal = [NetAddress.ipFromStringUnsafe("fe80::1")]
+      const error = yield* connector.connect("printer.local:631").pipe(
+        Effect.flip,
+        Effect.scoped,
+        Effect.provide(
+          layerOf((family) => family === "IPv6" ? Effect.succeed(linkLocal) : Effect.fail(dnsError("NotFound")))
+        )
+      )
+      assert.strictEqual(error._tag, "WSANO_DATA")
+      assert.strictEqual(error.stage, "resolve")
+    }))
+
   it.effect("tells of a zone that no interface has", () =>
     Effect.gen(function*() {
       const error = yield* connector.connect("[fe80::1%nowhere0]:80").pipe(

@@ -1,8 +1,9 @@
-import { AddressSelection, Connector, SocketAddress, Winsock } from "@effect-winsock/core"
+import { AddressPolicy, AddressSelection, Connector, SocketAddress, Winsock } from "@effect-winsock/core"
 import { Fault, Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, type Scope } from "effect"
 import { type AddressResolver, Dns, NetAddress } from "effect/net"
+import { Dice } from "../utils/dice.ts"
 
 type Services = Winsock.Winsock | AddressResolver.AddressResolver | Dns.Dns | Scope.Scope
 
@@ -151,15 +152,17 @@ describe("the names of a network", () => {
   })
 })
 
-describe("a connector on the names of a network", () => {
-  const listening = Effect.gen(function*() {
-    for (const [family, at] of [["IPv4", "10.0.0.2:80"], ["IPv6", "[2001:db8::2]:80"]] as const) {
-      const listener = yield* Winsock.socket({ family, type: "stream" })
-      yield* Winsock.bind(listener, at)
-      yield* Winsock.listen(listener)
-    }
+const listeningAt = (at: SocketAddress.Input) =>
+  Effect.gen(function*() {
+    const family = SocketAddress.familyOf(SocketAddress.fromInputUnsafe(at))
+    const listener = yield* Winsock.socket({ family, type: "stream" })
+    yield* Winsock.bind(listener, at)
+    yield* Winsock.listen(listener)
     return yield* Effect.never
   })
+
+describe("a connector on the names of a network", () => {
+  const listening = Effect.all([listeningAt("10.0.0.2:80"), listeningAt("[2001:db8::2]:80")], { concurrency: 2 })
   const connector = Connector.winsock.pipe(Connector.happyEyeballs(), Connector.resolve())
   const connected = (
     prepare: (net: SimNetwork.Network) => void,
@@ -277,5 +280,87 @@ describe("a connector on the names of a network", () => {
     const given = ["[2a00::1]:80", "[2001:db8::2]:80"]
     // A table does not reach what cannot be reached.
     assert.deepStrictEqual(Sim.getOrThrow(report), [given, [...given].reverse(), [...given].reverse()])
+  })
+
+  it("opens no socket at all for what a policy denies, not even to ask for the way to it", () => {
+    const opened: Array<string> = []
+    const report = Sim.run(Effect.gen(function*() {
+      const net = yield* SimNetwork.make({
+        hosts: { client: { addresses: ["9.9.9.1"] }, server: { addresses: ["9.9.9.2"] } }
+      })
+      net.setName("db.internal", ["127.0.0.1", "9.9.9.2", "10.0.0.1"])
+      const provider = net.provider("client")
+      const watched = Winsock.layer({
+        ...provider,
+        open: (kind, sink) => {
+          opened.push(kind.type)
+          return provider.open(kind, sink)
+        }
+      })
+      return yield* Connector.winsock.pipe(
+        Connector.happyEyeballs(),
+        Connector.addressPolicy(AddressPolicy.publicOnly),
+        Connector.resolve()
+      ).connect("db.internal:80").pipe(
+        Effect.flip,
+        Effect.map(({ attempts }) => attempts?.map(({ address, code }) => `${SocketAddress.format(address)} ${code}`)),
+        Effect.scoped,
+        Effect.provide([net.layerConnector("client"), watched])
+      )
+    }))
+    assert.deepStrictEqual(Sim.getOrThrow(report), [
+      "9.9.9.2:80 WSAECONNREFUSED",
+      "127.0.0.1:80 WSAEACCES",
+      "10.0.0.1:80 WSAEACCES"
+    ])
+    assert.deepStrictEqual(opened, ["datagram", "stream"], "one to sort, and one to connect")
+  })
+
+  const runs = Number(process.env["WINSOCK_PROPERTY_RUNS"] ?? 200)
+  it(`reaches whoever listens, whatever is answered and when, or says why there was nothing to try (${runs} seeds)`, () => {
+    const own = { IPv4: ["10.0.0.2", "10.0.0.3"], IPv6: ["2001:db8::2", "2001:db8::3"] }
+    const codes = ["WSATRY_AGAIN", "WSANO_RECOVERY", "WSANO_DATA", "WSAHOST_NOT_FOUND"] as const
+    const seen = new Set<string>()
+    for (let seed = 1; seed <= runs; seed++) {
+      const dice = new Dice(seed)
+      const good = dice.pick([...own.IPv4, ...own.IPv6])
+      const told = (["IPv4", "IPv6"] as const).map((family) => {
+        const code = dice.chance(50) ? dice.pick(codes) : undefined
+        const addresses = code === undefined ? own[family].filter(() => dice.chance(60)) : []
+        return { family, code: code ?? "WSANO_DATA", isFailing: code !== undefined, addresses, after: dice.below(400) }
+      })
+      const addresses = told.flatMap((one) => one.addresses)
+      const report = Sim.run(
+        Effect.gen(function*() {
+          const net = yield* SimNetwork.make({
+            hosts: {
+              client: { addresses: ["10.0.0.1", "2001:db8::1"] },
+              server: { addresses: [...own.IPv4, ...own.IPv6] }
+            }
+          })
+          net.setName("db.internal", addresses)
+          for (const { after, code, family, isFailing } of told) {
+            net.slowName("db.internal", after, family)
+            if (isFailing) net.failName("db.internal", code, family)
+          }
+          yield* net.run("server", listeningAt(good.includes(":") ? `[${good}]:80` : `${good}:80`))
+          const outcome = yield* connector.connect("db.internal:80").pipe(
+            Effect.match({ onFailure: ({ _tag }) => _tag, onSuccess: () => "connected" as const }),
+            Effect.scoped,
+            Effect.provide(net.layerConnector("client"))
+          )
+          return [outcome, net.counts("client").handles]
+        }),
+        { seed }
+      )
+      const expected = addresses.includes(good)
+        ? "connected"
+        : addresses.length > 0
+        ? "WSAECONNREFUSED"
+        : codes.find((code) => told.some((one) => one.code === code))
+      assert.deepStrictEqual(Sim.getOrThrow(report), [expected, 0], `seed ${seed}`)
+      seen.add(String(expected))
+    }
+    if (runs >= 200) assert.strictEqual(seen.size, codes.length + 2, "everything has come about")
   })
 })
