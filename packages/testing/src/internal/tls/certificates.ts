@@ -49,6 +49,32 @@ export const digest = (...texts: ReadonlyArray<string>): string =>
     return hash.toString()
   }).join("")
 
+/** How many texts are remembered: a run makes many handshakes with few certificates. */
+const most = 256
+
+const remembering = <A>(f: (text: string) => A): (text: string) => A => {
+  const known = new Map<string, A>()
+  return (text) => {
+    let found = known.get(text)
+    if (found === undefined) {
+      found = f(text)
+      if (known.size >= most) known.clear()
+      known.set(text, found)
+    }
+    return found
+  }
+}
+
+/** Certificates are values: what is worked out of one stays so. */
+const oncePer = <A>(f: (certificate: Certificate) => A): (certificate: Certificate) => A => {
+  const known = new WeakMap<Certificate, { readonly value: A }>()
+  return (certificate) => {
+    let found = known.get(certificate)
+    if (found === undefined) known.set(certificate, found = { value: f(certificate) })
+    return found.value
+  }
+}
+
 const signatureOf = (content: Content): string =>
   digest("signature", content.issuerKey, Schema.encodeSync(contentJson)(content))
 
@@ -82,8 +108,8 @@ interface Block {
   readonly json: string | undefined
 }
 
-const blocksOf = (pem: Tls.Pem): ReadonlyArray<Block> =>
-  [...textOf(pem).matchAll(/-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \1-----/g)].map(([, label, body]) => ({
+const blocksOf = (text: string): ReadonlyArray<Block> =>
+  [...text.matchAll(/-----BEGIN ([A-Z0-9 ]+)-----([^-]*)-----END \1-----/g)].map(([, label, body]) => ({
     label: label!,
     json: Result.getOrUndefined(Base64.decodeString(body!.replace(/\s/g, "")))
   }))
@@ -91,40 +117,47 @@ const blocksOf = (pem: Tls.Pem): ReadonlyArray<Block> =>
 const begins = (what: string, label: string) =>
   `there is no simulated ${what} in it: one begins with -----BEGIN ${label}-----`
 
-/** All certificates in a text, or what is wrong with it. */
-export const readCertificates = (pem: Tls.Pem): Result.Result<ReadonlyArray<Certificate>, string> => {
-  const blocks = blocksOf(pem).filter(({ label }) => label === labels.certificate)
+const allIn = remembering((text): Result.Result<ReadonlyArray<Certificate>, string> => {
+  const blocks = blocksOf(text).filter(({ label }) => label === labels.certificate)
   if (blocks.length === 0) return Result.fail(begins("certificate", labels.certificate))
   const read = blocks.flatMap(({ json }) => Option.toArray(Schema.decodeUnknownOption(signedJson)(json)))
   return read.length === blocks.length ? Result.succeed(read) : Result.fail("a certificate in it cannot be read")
-}
+})
 
-/** A key of a text, with what it is encrypted with, if so; or what is wrong with the text. */
-export const readKey = (pem: Tls.Pem): Result.Result<Key, string> => {
-  const block = blocksOf(pem).find(({ label }) => label === labels.key || label === labels.encryptedKey)
+/** All certificates in a text, or what is wrong with it. */
+export const readCertificates = (pem: Tls.Pem): Result.Result<ReadonlyArray<Certificate>, string> => allIn(textOf(pem))
+
+const keyIn = remembering((text): Result.Result<Key, string> => {
+  const block = blocksOf(text).find(({ label }) => label === labels.key || label === labels.encryptedKey)
   if (block === undefined) return Result.fail(begins("key", labels.key))
   return Result.fromOption(Schema.decodeUnknownOption(keyJson)(block.json), () => "it cannot be read")
-}
+})
+
+/** A key of a text, with what it is encrypted with, if so; or what is wrong with the text. */
+export const readKey = (pem: Tls.Pem): Result.Result<Key, string> => keyIn(textOf(pem))
 
 export const opens = (key: Key, passphrase: string): boolean => key.passphrase === digest("passphrase", passphrase)
 
 /** A certificate as it is sent. */
-export const toWire = (certificate: Certificate): string => Schema.encodeSync(signedJson)(certificate)
-export const fromWire = (text: string): Certificate | undefined =>
+export const toWire: (certificate: Certificate) => string = oncePer(Schema.encodeSync(signedJson))
+
+/** `undefined` where it cannot be read. */
+export const fromWire: (text: string) => Certificate | undefined = remembering((text) =>
   Option.getOrUndefined(Schema.decodeUnknownOption(signedJson)(text))
+)
 
 const fingerprintOf = (certificate: Certificate): string =>
   digest("fingerprint", toWire(certificate)).toUpperCase().replace(/..(?=.)/g, "$&:")
 
 /** What is told of a certificate. */
-export const told = (certificate: Certificate): Tls.Certificate => ({
+export const told: (certificate: Certificate) => Tls.Certificate = oncePer((certificate) => ({
   subject: certificate.content.subject,
   issuer: certificate.content.issuer,
   names: certificate.content.names,
   validFrom: DateTime.makeUnsafe(certificate.content.notBefore),
   validTo: DateTime.makeUnsafe(certificate.content.notAfter),
   fingerprint: fingerprintOf(certificate)
-})
+}))
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Judging them
@@ -155,11 +188,11 @@ interface Path {
 /** The way from a certificate to an authority that is trusted, as far as it goes. */
 const pathOf = (chain: ReadonlyArray<Certificate>, trusted: ReadonlyArray<Certificate>): Path => {
   const path = [chain[0]!]
-  const known = new Set(trusted.map(fingerprintOf))
+  const known = new Set(trusted.map(toWire))
   let amongTrusted = false
   for (;;) {
     const last = path.at(-1)!
-    amongTrusted ||= known.has(fingerprintOf(last))
+    amongTrusted ||= known.has(toWire(last))
     if (isSelfIssued(last)) {
       if (amongTrusted) return { path, fault: undefined }
       return { path, fault: untrusted(path.length === 1 ? "self-signed" : "unknown-authority", last) }
@@ -179,10 +212,12 @@ const faultOfUse = ([leaf, ...issuers]: ReadonlyArray<Certificate>, usage: Usage
   return none === undefined ? undefined : untrusted("purpose", none)
 }
 
+const isSigned = oncePer(({ content, signature }) => signature === signatureOf(content))
+
 const faultsOf = (certificate: Certificate, now: number): ReadonlyArray<Fault> => {
-  const { content, signature } = certificate
+  const { content } = certificate
   const faults: Array<Fault> = []
-  if (signature !== signatureOf(content)) faults.push(untrusted("bad-signature", certificate))
+  if (!isSigned(certificate)) faults.push(untrusted("bad-signature", certificate))
   if (content.flaw !== undefined) faults.push(untrusted(content.flaw, certificate))
   if (now < content.notBefore) faults.push({ _tag: "Expired", why: "not-yet-valid", at: certificate })
   if (now > content.notAfter) faults.push({ _tag: "Expired", why: "expired", at: certificate })
