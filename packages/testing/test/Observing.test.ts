@@ -2,9 +2,10 @@
  * What a pipeline does, as events: in the simulated network, so that every time is exact.
  */
 import { Connector, type ConnectorEvent, RetryPolicy, SocketAddress, Winsock, WsaError } from "@effect-winsock/core"
-import { SimNetwork } from "@effect-winsock/testing"
+import { Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect-winsock/testing/vitest"
 import { Data, Effect, Exit, Fiber, Option, Result, Schedule, Stream } from "effect"
+import { Dice } from "./utils/dice.ts"
 
 type Event = ConnectorEvent.ConnectorEvent
 
@@ -399,4 +400,69 @@ describe("who observes", () => {
       assert.strictEqual(numbers, (10_000 * 10_001) / 2)
       assert.deepStrictEqual([net.counts().handles, net.counts().attempts], [held, 0])
     })), { test: { timeout: 120_000 } })
+})
+
+describe("an observed connect", () => {
+  const roads = ["[2001:db8::1]:80", "[2001:db8::2]:80", "127.0.0.1:80", "127.0.0.1:81", "127.0.0.3:80"] as const
+
+  /** It begins once, ends once, and so does each of its attempts; time does not go back. */
+  const isWhole = (events: ReadonlyArray<Event>) => {
+    const tags = events.map(({ _tag }) => _tag)
+    assert.strictEqual(tags[0], "Began")
+    assert.match(tags.at(-1)!, /^(Succeeded|Failed|Interrupted)$/)
+    assert.lengthOf(tags.filter((tag) => /^(Began|Succeeded|Failed|Interrupted)$/.test(tag)), 2)
+    const attempts = (pattern: RegExp) =>
+      events.flatMap((event) => pattern.test(event._tag) && "attempt" in event ? [event.attempt] : [])
+    const begun = attempts(/^AttemptBegan$/)
+    assert.deepStrictEqual(begun, begun.map((_, i) => i + 1))
+    assert.deepStrictEqual(attempts(/^Attempt(Won|Failed|Lost)$/).toSorted((a, b) => a! - b!), begun)
+    for (const [i, { time }] of events.entries()) assert.isAtLeast(time, events[i - 1]?.time ?? 0)
+  }
+
+  /** What came of it and when: an error with its attempts, or whom it is connected to. */
+  const outcome = (seed: number, isObserved: boolean) => {
+    const dice = new Dice(seed)
+    const draw = (below: number) => dice.below(below)
+    const addresses = roads.filter(() => draw(2) === 0)
+    const blackHoles = roads.filter(() => draw(3) === 0)
+    const attempt = draw(2) === 0 ? Connector.winsock : Connector.attemptTimeout(Connector.winsock, 50 + draw(1000))
+    const raced = Connector.happyEyeballs(attempt)
+    const retried = draw(2) === 0 ? raced : Connector.retry(raced, RetryPolicy.transient({ attempts: 2 }))
+    const whole = Connector.timeout(retried, 200 + draw(4000))
+    const events: Array<Event> = []
+    const keep = (event: Event) => Effect.sync(() => events.push(event))
+    const connector = isObserved ? whole.pipe(Connector.telemetry(), Connector.tapEvents(keep)) : whole
+    const interruption = draw(4) === 0 ? draw(1500) : undefined
+    const program = Effect.gen(function*() {
+      const net = yield* SimNetwork.SimNetwork
+      yield* listening("127.0.0.1:80")
+      for (const road of blackHoles) net.blackhole(address(road))
+      const held = net.counts().handles
+      const connect = Effect.scoped(Effect.map(connector.connect(candidates(...addresses)), ({ remote }) => remote))
+      const fiber = yield* Effect.forkChild(connect)
+      if (interruption !== undefined) yield* Effect.forkChild(Effect.delay(Fiber.interrupt(fiber), interruption))
+      const exit = yield* Fiber.await(fiber)
+      const now = yield* Effect.clockWith((clock) => clock.currentTimeMillis)
+      assert.deepStrictEqual([net.counts().handles, net.counts().attempts], [held, 0])
+      if (isObserved) isWhole(events)
+      if (Exit.isSuccess(exit)) return [now, SocketAddress.format(exit.value), "[]"]
+      const error = Option.getOrUndefined(Exit.findErrorOption(exit))
+      return [now, error?._tag ?? "interrupted", JSON.stringify(error?.attempts ?? [])]
+    })
+    return Sim.getOrThrow(Sim.run(scoped(program), { seed }))
+  }
+
+  it("ends as it would have done, and when, whatever it meets", () => {
+    const ends = new Set<unknown>()
+    for (let seed = 0; seed < Number(process.env["WINSOCK_PROPERTY_RUNS"] ?? 200); seed++) {
+      const unobserved = outcome(seed, false)
+      ends.add(unobserved[1])
+      assert.deepStrictEqual(outcome(seed, true), unobserved, `seed ${seed}`)
+    }
+    for (
+      const end of ["127.0.0.1:80", "WSAECONNREFUSED", "WSAENETUNREACH", "WSAETIMEDOUT", "WSANO_DATA", "interrupted"]
+    ) {
+      assert.isTrue(ends.has(end), end)
+    }
+  })
 })
