@@ -10,7 +10,7 @@ import * as net from "node:net"
 import * as tls from "node:tls"
 import { Certificates, type Pair } from "./utils/certificates.ts"
 import { leavingNothing, turns } from "./utils/leaks.ts"
-import { start } from "./utils/servers.ts"
+import { find, start } from "./utils/servers.ts"
 
 const layer = Layer.merge(NodeWinsock.layer, NodeTls.layer)
 type Needed = Winsock.Winsock | Tls.Tls | Scope.Scope
@@ -185,7 +185,7 @@ const readLine = <E>(connection: Connection.Connection<E>) =>
     return line
   })
 
-describe("NodeTls", () => {
+describe.skipIf(find("openssl") === undefined)("NodeTls", () => {
   describe("openssl s_server", () => {
     for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
       test(`answers under ${version}`, () =>

@@ -12,7 +12,7 @@ import path from "node:path"
 
 const directories = [...(process.env["PATH"] ?? "").split(path.delimiter), "/usr/local/sbin", "/usr/sbin", "/sbin"]
 
-const find = (program: string) =>
+export const find = (program: string) =>
   directories.map((directory) => path.join(directory, program)).find((file) => existsSync(file))
 
 export const hasIPv6 = Object.values(networkInterfaces()).some((addresses) =>
