@@ -476,7 +476,7 @@ describe.skipIf(find("openssl") === undefined)("NodeTls", () => {
       socket.write("kept")
       assert.strictEqual(text(yield* connection.read), "kept")
       const writing = yield* Effect.forkChild(connection.write(new Uint8Array(30_000_000)), { startImmediately: true })
-      yield* Effect.sleep("50 millis")
+      yield* turns(20)
       yield* Fiber.interrupt(writing)
       assert.strictEqual((yield* Effect.flip(connection.write(utf8("?"))))._tag, "WSAECONNABORTED")
       assert.strictEqual((yield* Effect.flip(connection.read))._tag, "WSAECONNABORTED")
@@ -502,6 +502,46 @@ describe.skipIf(find("openssl") === undefined)("NodeTls", () => {
       }))
       assert.strictEqual((yield* Fiber.join(reading))._tag, "WSAEINTR")
     }))
+
+  test("closing waits for no stack that takes nothing, and ends the write that waits for it", () =>
+    Effect.gen(function*() {
+      const peer = yield* nodePeer((socket) => void socket.pause())
+      const writing = yield* Effect.scoped(Effect.gen(function*() {
+        const connection = yield* secured(peer.address)
+        const writing = yield* Effect.forkDetach(Effect.flip(connection.write(new Uint8Array(40_000_000))))
+        yield* turns(100)
+        return writing
+      }))
+      assert.strictEqual((yield* Fiber.join(writing))._tag, "WSAEINTR")
+    }))
+
+  test("loses nothing where every other read is interrupted", () =>
+    leavingNothing(Effect.scoped(Effect.gen(function*() {
+      const bytes = randomBytes(2_000_000)
+      const peer = yield* nodePeer((socket) => {
+        for (let at = 0; at < bytes.length; at += 10_000) socket.write(bytes.subarray(at, at + 10_000))
+        socket.end()
+      })
+      const connection = yield* secured(peer.address)
+      const hash = createHash("sha256")
+      let length = 0
+      let interrupted = 0
+      for (let i = 0; length < bytes.length; i++) {
+        const buffer = new Uint8Array(2000)
+        const reading = yield* Effect.forkChild(connection.readInto(buffer), { startImmediately: i % 3 > 0 })
+        yield* turns(i % 4)
+        if (i % 2 === 0) yield* Fiber.interrupt(reading)
+        const exit = yield* Fiber.await(reading)
+        if (Exit.isFailure(exit)) {
+          interrupted++
+          continue
+        }
+        length += exit.value
+        hash.update(buffer.subarray(0, exit.value))
+      }
+      assert.strictEqual(hash.digest("hex"), hashOf(bytes))
+      assert.isAbove(interrupted, 0)
+    }))))
 
   // --- what breaks it ------------------------------------------------------------------------------------------------
 
