@@ -8,7 +8,7 @@ import * as os from "node:os"
 import * as path from "node:path"
 import type { Outcome } from "./proxies/run.ts"
 
-const programs = ["danted", "microsocks", "squid", "tinyproxy", "dnsmasq", "nft", "ip", "openssl"]
+const programs = ["danted", "microsocks", "squid", "tinyproxy", "haproxy", "dnsmasq", "nft", "ip", "openssl"]
 const namespaces = ["unshare", "-nmpf", "--mount-proc", "--kill-child"]
 
 const works = (...command: ReadonlyArray<string>): boolean =>
@@ -132,9 +132,16 @@ describe.skipIf(lacking !== undefined)("ProxyServers", () => {
     assert.strictEqual(outcomes.get("nobody: is not there")?.became, "WSAECONNREFUSED connect")
   })
 
+  it("the header of the PROXY protocol goes through each to HAProxy, which takes us for the caller", () => {
+    for (const proxy of ["dante", "microsocks", "squid", "tinyproxy"]) {
+      const found = outcomes.get(`${proxy}: who calls`)
+      assert.strictEqual(found?.became, "127.0.0.9 to 127.0.0.1:81", `${proxy}: ${found?.detail ?? words.slice(-2000)}`)
+    }
+  })
+
   afterAll(() => {
     assert.strictEqual(code, 0, words.slice(-2000))
-    const known = Object.values(expected).reduce((sum, proxies) => sum + Object.keys(proxies).length, 1)
+    const known = Object.values(expected).reduce((sum, proxies) => sum + Object.keys(proxies).length, 1 + 4)
     assert.strictEqual(outcomes.size, known, "each outcome is expected")
   })
 })

@@ -456,6 +456,17 @@ describe("Proxy", () => {
     }
   })
 
+  it("answers that come in one piece, and the target's bytes behind them, are read one after the other", () => {
+    const { proxy } = good["socks5"]!
+    const says = Uint8Array.from([5, 2, 1, 0, ...socksReply(0), ...utf8("hello")])
+    const { result } = through(proxy, [{ says }, "waits"], (connect) =>
+      Effect.flatMap(
+        Effect.orDie(connect),
+        (connection) => Effect.map(Effect.orDie(connection.read), (bytes) => assert.strictEqual(textOf(bytes), "hello"))
+      ))
+    assert.strictEqual(result, "open")
+  })
+
   it("a SOCKS5 peer that chooses what was not offered, or takes nobody, says so", () => {
     const { acts, proxy } = good["socks5"]!
     const chooses = (method: number) => through(proxy, [acts[0]!, { says: Uint8Array.of(5, method) }, "waits"]).result

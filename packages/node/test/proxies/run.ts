@@ -1,9 +1,9 @@
 // Proxies of Debian, each in front of the same targets, and what becomes of a connect through each: `node run.ts`, in
 // namespaces of its own for network, mounts and processes. Prints a line of JSON for each. Nobody starts it but
 // ProxyServers.test.ts.
-import { type Connection, Connector, Proxy, SocketAddress } from "@effect-winsock/core"
+import { ConnectData, type Connection, Connector, Proxy, SocketAddress } from "@effect-winsock/core"
 import { NodeWinsock } from "@effect-winsock/node"
-import { Effect, Redacted, Schedule } from "effect"
+import { Effect, Layer, Redacted, Schedule } from "effect"
 import { Host } from "effect/net"
 import * as childProcess from "node:child_process"
 import * as fs from "node:fs"
@@ -130,6 +130,26 @@ const filter = file("filter", "^127\\.0\\.0\\.3$\n")
 start("tinyproxy", "-d", "-c", file("tiny.conf", tinyproxy(8888, `Filter "${filter}"\nFilterType ere`)))
 start("tinyproxy", "-d", "-c", file("tiny-user.conf", tinyproxy(8889, "BasicAuth alice open-sesame")))
 
+start(
+  "haproxy",
+  "-db",
+  "-f",
+  file(
+    "haproxy.cfg",
+    `global
+  maxconn 50
+defaults
+  timeout connect 5s
+  timeout client 10s
+  timeout server 10s
+frontend told
+  mode http
+  bind 127.0.0.1:81 accept-proxy
+  http-request return status 200 content-type text/plain lf-string "%[src] to %[dst]:%[dst_port]"
+`
+  )
+)
+
 // --- what is asked of them -------------------------------------------------------------------------------------------
 
 const socks = (port: number, credentials?: Proxy.Credentials) =>
@@ -225,6 +245,27 @@ const greeting = (caller: Connection.Connection) =>
     yield* caller.read
   })
 
+/** Whom a target that reads the header of the PROXY protocol takes for its caller: not the proxy. */
+const told = ([proxy, through]: readonly [string, Proxy.Proxy<SocketAddress.SocketAddress>]) =>
+  Effect.gen(function*() {
+    const connection = yield* Connector.winsock.pipe(
+      Connector.bindTo({ IPv4: "127.0.0.9:0" }),
+      Connector.via(through),
+      Connector.connect(endpoint("127.0.0.1:81"))
+    )
+    yield* connection.write(utf8("GET / HTTP/1.0\r\n\r\n"))
+    let heard = ""
+    for (let bytes = yield* connection.read; bytes.length > 0; bytes = yield* connection.read) heard += textOf(bytes)
+    return heard.split("\r\n\r\n")[1] ?? ""
+  }).pipe(
+    Effect.match({
+      onSuccess: (became): Outcome => ({ proxy, what: "who calls", became }),
+      onFailure: (error): Outcome => ({ proxy, what: "who calls", became: error._tag, detail: error.detail })
+    }),
+    Effect.scoped,
+    Effect.tap((outcome) => Effect.sync(() => void process.stdout.write(`${JSON.stringify(outcome)}\n`)))
+  )
+
 const ready = (port: number) =>
   Connector.winsock.connect(`127.0.0.1:${port}`).pipe(
     Effect.scoped,
@@ -236,8 +277,13 @@ await Effect.runPromise(
   Effect.gen(function*() {
     yield* serve("0.0.0.0:80", greeting)
     yield* serve("[::]:80", greeting)
-    yield* Effect.forEach([1080, 1081, 1082, 1083, 3128, 3129, 8888, 8889, 53], ready, { concurrency: "unbounded" })
+    yield* Effect.forEach([1080, 1081, 1082, 1083, 3128, 3129, 8888, 8889, 53, 81], ready, { concurrency: "unbounded" })
     yield* Effect.forEach(asked, ask, { concurrency: "unbounded" })
   }).pipe(Effect.scoped, Effect.provide(NodeWinsock.layer))
+)
+await Effect.runPromise(
+  Effect.forEach(Object.entries(proxies), told).pipe(
+    Effect.provide(Layer.provide(NodeWinsock.layer, ConnectData.layerProxy({ side: "connect" })))
+  )
 )
 process.exit(0)
