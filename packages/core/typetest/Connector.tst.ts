@@ -12,8 +12,7 @@ import {
   type Winsock,
   type WsaError
 } from "@effect-winsock/core"
-import type { Effect, Stream } from "effect"
-import { Schedule, type Scope } from "effect"
+import { type Effect, Schedule, type Scope, type Stream } from "effect"
 import type { AddressResolver } from "effect/net"
 import { describe, expect, it } from "tstyche"
 
@@ -63,7 +62,7 @@ describe("Connector", () => {
       expect(Connector.hook(plain, hook)).type.toBe<Over<"target", "refused" | "hook failed", "needed" | "more">>()
       const silent = hole<(s: Winsock.Socket, endpoint: Connector.Endpoint) => Effect.Effect<void>>()
       expect(plain.pipe(Connector.hook(silent))).type.toBe<Over<"target", "refused">>()
-      expect(Connector.hook).type.not.toBeCallableWith((_: string) => hole<Effect.Effect<string>>())
+      expect(Connector.hook).type.not.toBeCallableWith(hole<(s: string) => Effect.Effect<string>>())
     })
 
     it("bindTo adds what bind fails with", () => {
