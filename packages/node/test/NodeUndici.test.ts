@@ -1,4 +1,4 @@
-import { Connector, RetryPolicy, SocketOption, WsaError } from "@effect-winsock/core"
+import { Connector, Proxy, RetryPolicy, SocketOption, Tls, WsaError } from "@effect-winsock/core"
 import { NodeConnector, NodeUndici } from "@effect-winsock/node"
 import { NodeHttpClient } from "@effect/platform-node"
 import Undici from "@effect/platform-node/Undici"
@@ -7,9 +7,11 @@ import { Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope, Stream } from "e
 import { HttpClient, HttpClientRequest } from "effect/http"
 import { once } from "node:events"
 import * as http from "node:http"
+import * as http2 from "node:http2"
 import * as net from "node:net"
 import { setImmediate } from "node:timers/promises"
 import { blackHole } from "./utils/blackHole.ts"
+import { Certificates, type Pair } from "./utils/certificates.ts"
 import { leavingNothing, turns } from "./utils/leaks.ts"
 
 const pipeline = Connector.winsock.pipe(
@@ -22,7 +24,7 @@ const pipeline = Connector.winsock.pipe(
 )
 
 /** effect's own client, whose undici connects by ours. */
-const clientOf = <E1, R1, E2 = never, R2 = never>(connectors: NodeUndici.Connectors<E1, R1, E2, R2>) =>
+const clientOf = <E1 = never, R1 = never, E2 = never, R2 = never>(connectors: NodeUndici.Connectors<E1, R1, E2, R2>) =>
   NodeHttpClient.layerUndiciNoDispatcher.pipe(Layer.provide(Layer.effect(
     NodeHttpClient.Dispatcher,
     Effect.flatMap(NodeUndici.connect(connectors), (connect) => NodeHttpClient.makeDispatcherOptions({ connect }))
@@ -298,4 +300,117 @@ describe("effect's HTTP client over connectors", () => {
         })
       }).pipe(Effect.scoped, Effect.provide(NodeConnector.layer))
     ))
+
+  describe("HTTPS", () => {
+    const certificates = Effect.acquireRelease(
+      Effect.sync(() => new Certificates()),
+      (made) => Effect.sync(() => made.remove())
+    )
+
+    const secured = (options: Tls.ConnectOptions) =>
+      Connector.winsock.pipe(
+        Connector.tls(options),
+        Connector.attemptTimeout("5 seconds"),
+        Connector.happyEyeballs(),
+        Connector.resolve()
+      )
+
+    const serveSecured = (pair: Pair, alpn: ReadonlyArray<string>) =>
+      Effect.map(
+        Effect.acquireRelease(
+          Effect.promise(async () => {
+            const server = http2.createSecureServer(
+              { cert: pair.cert, key: pair.key, ALPNProtocols: [...alpn], allowHTTP1: true },
+              (request, response) => {
+                response.end(`${request.httpVersion} ${request.url}`)
+              }
+            )
+            const sockets = new Set<net.Socket>()
+            server.on("connection", (socket: net.Socket) => sockets.add(socket)).on("tlsClientError", () => undefined)
+            await once(server.listen(0, "127.0.0.1"), "listening")
+            return { server, sockets }
+          }),
+          ({ server, sockets }) =>
+            Effect.promise(async () => {
+              const closed = once(server, "close")
+              server.close()
+              for (const socket of sockets) socket.destroy()
+              await closed
+            })
+        ),
+        ({ server }) => (server.address() as net.AddressInfo).port
+      )
+
+    it.live("goes over TLS, and verifies the host of the URL", () =>
+      Effect.scoped(Effect.gen(function*() {
+        const made = yield* certificates
+        yield* leavingNothing(Effect.scoped(Effect.gen(function*() {
+          const port = yield* serveSecured(made.issued(), ["http/1.1"])
+          const ask = (ca: string) =>
+            HttpClient.get(`https://localhost:${port}/path`).pipe(
+              Effect.flatMap((response) => response.text),
+              Effect.provide(
+                Layer.provide(clientOf({ https: secured({ ca, alpn: ["http/1.1"] }) }), NodeConnector.layer)
+              )
+            )
+          assert.strictEqual(yield* ask(made.ca.cert), "1.1 /path")
+          const error = yield* Effect.flip(ask(made.stranger.cert))
+          assert.isTrue(error._tag === "HttpClientError" && error.reason.cause instanceof Tls.TlsUntrusted)
+          assert.isUndefined(NodeUndici.wsaError(error))
+        })))
+      })))
+
+    it.live("speaks HTTP/2 where that was agreed on", () =>
+      Effect.scoped(Effect.gen(function*() {
+        const made = yield* certificates
+        const port = yield* serveSecured(made.issued(), ["h2", "http/1.1"])
+        const https = secured({ ca: made.ca.cert, alpn: ["h2", "http/1.1"] })
+        const texts = Effect.all(
+          Array.from({ length: 20 }, (_, i) =>
+            Effect.flatMap(HttpClient.get(`https://localhost:${port}/${i}`), (response) => response.text)),
+          { concurrency: 20 }
+        )
+        assert.deepStrictEqual(
+          yield* Effect.provide(texts, Layer.provide(clientOf({ https }), NodeConnector.layer)),
+          Array.from({ length: 20 }, (_, i) =>
+            `2.0 /${i}`)
+        )
+      })))
+  })
+
+  it.live("goes through a proxy, and tells a refusal behind it as WSAECONNREFUSED", () =>
+    Effect.scoped(Effect.gen(function*() {
+      const proxied: Array<string> = []
+      const proxy = yield* Effect.acquireRelease(
+        Effect.promise(async () => {
+          const server = http.createServer().on("connect", (request, client: net.Socket) => {
+            proxied.push(request.url!)
+            const [host, port] = request.url!.split(":") as [string, string]
+            const target = net.connect(Number(port), host, () => {
+              client.write("HTTP/1.1 200 OK\r\n\r\n")
+              client.pipe(target).pipe(client)
+            })
+            target.on(
+              "error",
+              () => client.end("HTTP/1.1 502 Bad Gateway\r\nProxy-Status: p; error=connection_refused\r\n\r\n")
+            )
+            client.on("error", () => target.destroy())
+          })
+          await once(server.listen(0, "127.0.0.1"), "listening")
+          return server
+        }),
+        (server) => Effect.promise(() => new Promise((resolve) => server.close(resolve)))
+      )
+      const { port } = proxy.address() as net.AddressInfo
+      const through = Connector.winsock.pipe(Connector.via(Proxy.http({ address: `127.0.0.1:${port}` })))
+      const { url } = yield* serve(echo)
+      const get = (url: string) => Effect.flatMap(HttpClient.get(url), (response) => response.text)
+      const layer = Layer.provide(clientOf({ http: through }), NodeConnector.layer)
+      assert.strictEqual(yield* Effect.provide(get(url), layer), "")
+      const refused = yield* refusing
+      const error = yield* Effect.provide(failure(get(refused)), layer)
+      assert.instanceOf(error, WsaError.WSAECONNREFUSED)
+      assert.strictEqual(error.stage, "proxy")
+      assert.deepStrictEqual(proxied, [url, refused].map((url) => new URL(url).host))
+    })))
 })
