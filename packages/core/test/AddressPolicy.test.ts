@@ -263,6 +263,7 @@ describe("AddressPolicy.make", () => {
         "/run/application/x",
         "run/app/x",
         "../run/one.sock",
+        "../here.sock",
         "\0ours2",
         "/here.sock",
         ""

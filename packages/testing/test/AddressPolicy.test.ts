@@ -494,8 +494,18 @@ for (const kind of ["socks5", "http"] as const) {
       const allowed = behindProxies(kind, allowing.connect(named("server.example:80")))
       assert.isTrue(Exit.isSuccess(allowed.exit))
       assert.deepStrictEqual(allowed.log, ["server.example:80"])
-      const both = allowing.pipe(Connector.addressPolicy(AddressPolicy.make({ rules: [], otherwise: "allow" })))
-      assert.strictEqual(behindProxies(kind, failure(both, named("server.example:80"))).value()._tag, "WSAEACCES")
+      // it takes all policies that hold to allow names, whichever stands outside
+      const withoutNames = AddressPolicy.make({ rules: [], otherwise: "allow" })
+      for (
+        const both of [
+          allowing.pipe(Connector.addressPolicy(withoutNames)),
+          Connector.winsock.pipe(
+            Connector.via(outer),
+            Connector.addressPolicy(withoutNames),
+            Connector.addressPolicy(AddressPolicy.withNames(AddressPolicy.publicOnly))
+          )
+        ]
+      ) assert.strictEqual(behindProxies(kind, failure(both, named("server.example:80"))).value()._tag, "WSAEACCES")
     })
 
     it("a proxy's own address is asked about, also where it is the second of a chain", () => {

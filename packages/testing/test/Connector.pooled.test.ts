@@ -154,11 +154,13 @@ describe("a pool of connections", () => {
       const [again, open] = between(
         (world) =>
           Effect.gen(function*() {
-            const pool = yield* pooled({ max: 1 })
+            // one that is idle would not be looked for in this time
+            const pool = yield* pooled({ max: 1, idleTimeToLive: "1 hour" })
             const first = yield* Effect.scoped(Effect.tap(pool.connect(server), (one) => spoil(world, one))).pipe(
               Effect.ignore
             )
             assert.isUndefined(first)
+            assert.strictEqual(world.open(), 0, "it is closed when it comes back")
             yield* Effect.sleep("100 millis")
             const answer = yield* exchange(pool, "mine")
             yield* Effect.sleep("100 millis")

@@ -202,6 +202,19 @@ describe("a connection that is kept up", () => {
     assert.deepStrictEqual([state, asked, later], ["Failed", 2, "ok!"])
   })
 
+  it("waits for the first delay again when it begins anew", () => {
+    const asked = between(({ asked, net }) =>
+      Effect.gen(function*() {
+        net.answer(server, ["WSAECONNREFUSED", "WSAECONNREFUSED", "WSAEACCES", "WSAECONNREFUSED"])
+        const one = yield* kept()
+        yield* Effect.flip(Effect.scoped(one.get))
+        yield* Effect.scoped(one.get)
+        return asked
+      })
+    )
+    assert.deepStrictEqual(asked, [0, 1000, 2600, 2600, 3600])
+  })
+
   it("fails with the last failure where the schedule is over", () => {
     const [tag, asked] = between(({ asked, net }) =>
       Effect.gen(function*() {
@@ -251,8 +264,10 @@ describe("a connection that is kept up", () => {
             const waiting = yield* Effect.forkDetach(Effect.scoped(one.get))
             const states = yield* Effect.forkDetach(Stream.runCollect(one.states))
             yield* Effect.sleep("10 seconds")
-            return { waiting, states }
+            return { one, waiting, states }
           }))
+          const late = yield* Effect.exit(Effect.scoped(seen.one.get))
+          assert.isTrue(Exit.isFailure(late) && Cause.hasInterruptsOnly(late.cause), "who asks later does not wait")
           const exit = yield* Fiber.await(seen.waiting)
           return [exit, tagsOf(yield* Fiber.join(seen.states)).at(-1), open()] as const
         })
