@@ -385,7 +385,8 @@ describe("several policies", () => {
         Effect.provide(ask, Layer.merge(strict, loose)),
         Effect.provide(ask, Layer.merge(loose, strict)),
         under(strict, under(loose, ask)),
-        under(loose, under(strict, ask))
+        under(loose, under(strict, ask)),
+        under(loose, tagOf(bare.pipe(Connector.addressPolicy(AddressPolicy.publicOnly)), "10.0.0.66:80"))
       ]
     ) {
       const outcome = attacked(() => program)

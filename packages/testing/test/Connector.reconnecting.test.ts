@@ -277,6 +277,16 @@ describe("a connection that is kept up", () => {
     }
   })
 
+  it("lets nobody wait who asks after its scope has ended, though it was connected then", () => {
+    const exit = between(() =>
+      Effect.gen(function*() {
+        const one = yield* Effect.scoped(Effect.tap(kept(), (one) => Effect.scoped(one.get)))
+        return yield* Effect.exit(Effect.scoped(one.get))
+      })
+    )
+    assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
+  })
+
   it("lets who waits be interrupted, and goes on for the others", () => {
     const answer = between(({ net }) =>
       Effect.gen(function*() {
