@@ -54,8 +54,9 @@ const between = <A, E>(
     })),
     { seed: options.seed ?? 1 }
   )
+  const value = Sim.getOrThrow(report)
   assert.deepStrictEqual(report.leftovers, [])
-  return Sim.getOrThrow(report)
+  return value
 }
 
 const pooled = (options?: ConnectionPool.Options) => Connector.winsock.pipe(Connector.pooled(options))

@@ -50,8 +50,9 @@ const between = <A, E>(
     })),
     { seed }
   )
+  const value = Sim.getOrThrow(report)
   assert.deepStrictEqual(report.leftovers, [])
-  return Sim.getOrThrow(report)
+  return value
 }
 
 const steady = RetryPolicy.connectionBackoff({ jitter: 0 })

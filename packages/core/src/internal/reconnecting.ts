@@ -48,7 +48,6 @@ class Keeper<Out extends Connection.Connection<any>, E> {
   /** Told by those who want one, where nobody would try any more. */
   private wanted = Deferred.makeUnsafe<void>()
   private next: Next | undefined
-  private closed = false
   private attempt = 0
   private startedAt = 0
 
@@ -74,7 +73,6 @@ class Keeper<Out extends Connection.Connection<any>, E> {
   readonly get: Effect.Effect<Out, E, Scope.Scope> = Effect.uninterruptibleMask((restore) => {
     const found: Effect.Effect<Out, E, Scope.Scope> = Effect.suspend(() => {
       const { live } = this
-      if (this.closed) return Effect.interrupt
       if (live !== undefined && Lost.isOpen(live.connection)) {
         live.leases++
         return Effect.as(Effect.addFinalizer(() => this.release(live)), live.connection)
@@ -174,7 +172,11 @@ class Keeper<Out extends Connection.Connection<any>, E> {
 
   readonly keep: Effect.Effect<never> = Effect.forever(Effect.suspend(() => this.round))
 
-  readonly close = Effect.suspend(() => Effect.andThen(this.tell({ _tag: "Closed" }), Deferred.interrupt(this.coming)))
+  readonly close = Effect.suspend(() => {
+    // who asks from now on finds no connection, and nobody to wait for
+    if (this.live !== undefined) this.retire(this.live)
+    return Effect.andThen(this.tell({ _tag: "Closed" }), Deferred.interrupt(this.coming))
+  })
 }
 
 /** Keeps a connection up for as long as the scope lasts. */
