@@ -106,8 +106,14 @@ const ofSquid = (value: string, words: string): Refusal | undefined => {
   return known === undefined ? undefined : code(known, words)
 }
 
-/** A reason can be long, and is somebody else's. */
-const shortened = (text: string): string => text.length > 200 ? `${text.slice(0, 200)}…` : text
+// oxlint-disable-next-line no-control-regex -- those are what is replaced
+const control = /[\u0000-\u001f\u007f-\u009f]/g
+
+/** A reason can be long, and is somebody else's: what a terminal would obey does not get there. */
+const shortened = (text: string): string => {
+  const plain = text.replaceAll(control, "?")
+  return plain.length > 200 ? `${plain.slice(0, 200)}…` : plain
+}
 
 /** What an HTTP proxy says that does not open the way; `undefined` for a 2xx answer. */
 export const ofHttp = (response: Http.Response): Refusal | undefined => {

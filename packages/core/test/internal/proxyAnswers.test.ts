@@ -121,6 +121,7 @@ describe("proxyAnswers", () => {
       "502 Reason; connection_refused of p.test: no luck; ERR_X 1"
     )
     assert.strictEqual(words({}, "x".repeat(1000))?.length, 201)
+    assert.strictEqual(words({}, "a\u009b31mb\tc"), "502 a?31mb?c")
   })
 
   it("says of every code how to take it, and is as telling in a race as what is done over a connection", () => {
