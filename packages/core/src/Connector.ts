@@ -39,7 +39,9 @@ import * as Exit from "effect/Exit"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import type * as AddressResolver from "effect/net/AddressResolver"
+import type * as Dns from "effect/net/Dns"
 import * as Host from "effect/net/Host"
+import type * as NetAddress from "effect/net/NetAddress"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
 import { hasProperty } from "effect/Predicate"
 import * as Queue from "effect/Queue"
@@ -57,7 +59,7 @@ import * as Inside from "./internal/connectData/inside.ts"
 import * as EffectSocket from "./internal/effectSocket.ts"
 import { withoutGivingWay } from "./internal/givingWay.ts"
 import { Limiter } from "./internal/limiter.ts"
-import type { LookupError } from "./internal/lookup.ts"
+import * as Lookup from "./internal/lookup.ts"
 import * as Observing from "./internal/observing.ts"
 import * as Pipeline from "./internal/pipeline.ts"
 import * as Policed from "./internal/policed.ts"
@@ -1684,7 +1686,35 @@ export interface ResolveOptions {
  * @category errors
  * @since 0.1.0
  */
-export type ResolveError = LookupError
+export type ResolveError = Lookup.LookupError
+
+/**
+ * Says what a failed look-up is in Winsock's codes, as {@link ResolveError} has them.
+ *
+ * **When to use**
+ *
+ * Use where a program looks names up itself, and is to fail as a pipeline does.
+ *
+ * **Details**
+ *
+ * What the system said of it is in `native`, and the failure of the look-up is the `cause`.
+ *
+ * **Example** (A name that does not exist)
+ *
+ * ```ts import.meta.vitest
+ * import { Connector } from "@effect-winsock/core"
+ * import { Dns, Host } from "effect/net"
+ *
+ * const origin = Host.hostPortFromStringUnsafe("nowhere.example:80")
+ * const error = new Dns.DnsError({ reason: "NotFound", method: "lookup", hostname: "nowhere.example" })
+ * Connector.resolveError(error, origin)._tag // => "WSAHOST_NOT_FOUND"
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export const resolveError: (error: Dns.DnsError | NetAddress.NetAddressError, origin: Origin) => ResolveError =
+  Lookup.failureOf
 
 /**
  * Looks the name of a target up, and hands the addresses over as they come.

@@ -51,7 +51,7 @@ export const resolve = (
     : AddressResolver.AddressResolver.use(({ resolve }) =>
       // A literal of another family goes to the calls as it is: they have a code for it.
       resolve(target.endpoint, { family: hostOf(target) === undefined ? undefined : family })
-    ).pipe(Effect.mapError(Failures.ofLookup))
+    ).pipe(Effect.mapError(Failures.ofLookup(target.endpoint)))
 
 const familyOfBind = (bind: Address | undefined): NetAddress.IpFamily | undefined => {
   const family = bind && SocketAddress.familyOf(bind)

@@ -1,14 +1,13 @@
 /**
  * Failures as the reports have them, and the clock they are timed by.
  */
-import { SocketAddress, WsaError } from "@effect-winsock/core"
+import { Connector, SocketAddress, WsaError } from "@effect-winsock/core"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Dns from "effect/net/Dns"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Report from "../../Report.ts"
-import { failureOf } from "../native.ts"
 
 /** The failure that an error of a call tells. What has no native words and was refused as a request is a rule of ours. */
 export const ofError = (
@@ -32,21 +31,10 @@ export const ofError = (
 export const of = (error: WsaError.WsaError | Report.Failure): Report.Failure =>
   error instanceof Report.Failure ? error : ofError(error)
 
-/**
- * The failure of a lookup: the resolver's words go through the same table as those of sockets. The error has the call that
- * looks names up, and the failure says that it was the command.
- */
-export const ofLookup = (error: Dns.DnsError | NetAddress.NetAddressError): Report.Failure => {
-  const kind = { family: "IPv4", type: "stream", direction: "both" } as const
-  if (error._tag === "NetAddressError") {
-    const details = { call: "WSAConnectByName", stage: "resolve", detail: error.message } as const
-    return ofError(WsaError.make("WSANO_DATA", details), "resolver", "lookup")
-  }
-  const { code, native } = failureOf(error.cause, { kind, stage: "resolve" })
-  // A resolver that is not the system's has no native words.
-  const meant = code === "WsaUnmapped" && error.reason === "NotFound" ? "WSAHOST_NOT_FOUND" : code
-  return ofError(WsaError.make(meant, { call: "WSAConnectByName", stage: "resolve", native }), "resolver", "lookup")
-}
+/** The failure of a look-up: as that of a pipeline, and it says that it was the command that looked. */
+export const ofLookup =
+  (origin: Connector.Origin) => (error: Dns.DnsError | NetAddress.NetAddressError): Report.Failure =>
+    ofError(Connector.resolveError(error, origin), "resolver", "lookup")
 
 /** Milliseconds since now, to the microsecond. */
 export const stopwatch: Effect.Effect<Effect.Effect<number>> = Effect.map(
