@@ -102,10 +102,11 @@ const ours = (pair: Pair, options: Omit<Tls.AcceptOptions, "identity"> = {}) =>
     yield* Winsock.listen(listener)
     const tls = yield* Tls.Tls
     const all = { ...options, identity: identityOf(pair) }
+    const accepted = Effect.map(Winsock.accept(listener), Connection.fromAccepted)
     return {
       address: yield* Winsock.getsockname(listener),
-      accept: () =>
-        Effect.flatMap(Winsock.accept(listener), (accepted) => tls.accept(Connection.fromAccepted(accepted), all))
+      accepted,
+      accept: () => Effect.flatMap(accepted, (under) => tls.accept(under, all))
     }
   })
 
@@ -699,6 +700,33 @@ describe.skipIf(find("openssl") === undefined)("NodeTls", () => {
         assert.strictEqual(strange.why, "unknown-authority")
         const [old] = yield* both({ identity: identityOf(made.issued({ from: -9, to: -2 })) })
         assert.instanceOf(old, Tls.TlsExpired)
+      }))))
+  }
+
+  for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+    test(`trusts nobody for a session of ${version} that was begun without trust`, () =>
+      leavingNothing(Effect.scoped(Effect.gen(function*() {
+        const strange = identityOf(made.issued({}, made.stranger))
+        const common = { identity: identityOf(good), ca: made.ca.cert, maxVersion: version }
+        const server = yield* ours(good, {})
+        const tls = yield* Tls.Tls
+        const accepting = (clientCertificate: "none" | "require") =>
+          Effect.flatMap(server.accepted, (under) => tls.accept(under, { ...common, clientCertificate }))
+        const sessions = new Tls.SessionCache()
+        // a server that does not ask gives tickets, and a client that is turned away may have got some too
+        for (const clientCertificate of ["none", "require", "require", "require"] as const) {
+          const serving = yield* Effect.forkChild(Effect.exit(Effect.scoped(Effect.flatMap(
+            accepting(clientCertificate),
+            (connection) => Effect.as(connection.write(utf8("hello")), connection.tls)
+          ))))
+          yield* secured(server.address, { sessions, identity: strange }).pipe(
+            Effect.flatMap((connection) => connection.read),
+            Effect.scoped,
+            Effect.exit
+          )
+          const exit = yield* Fiber.join(serving)
+          assert.strictEqual(Exit.isSuccess(exit), clientCertificate === "none")
+        }
       }))))
   }
 
