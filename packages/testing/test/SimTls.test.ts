@@ -401,6 +401,41 @@ describe("the modelled TLS", () => {
         assert.deepInclude({ ...told[0] as Tls.TlsAlert }, { _tag: "TlsAlert", alert: "unexpected_message" })
       }).pipe(Effect.scoped, Effect.provide(Layer.fresh(Layer.merge(Memory.layer(), SimTls.layer())))))
 
+    it("a client whose certificate has expired since is asked for another one", () => {
+      const report = simulated(Effect.gen(function*() {
+        const told: Array<unknown> = []
+        yield* serving(
+          yield* listening("127.0.0.1:443"),
+          (caller) =>
+            accepting({ identity, ca: authority.cert, clientCertificate: "require" })(caller).pipe(
+              Effect.tapError((error) => Effect.sync(() => told.push(error))),
+              Effect.flatMap((secured) => {
+                told.push(secured.tls)
+                return drained(secured)
+              })
+            )
+        )
+        const sessions = new Tls.SessionCache()
+        const client = authority.issue({ names: ["client.example"], notAfter: start + 60_000 })
+        const attempt = connecting({ sessions, identity: client }).connect("127.0.0.1:443").pipe(
+          Effect.tap((connection) => Effect.andThen(connection.end, drained(connection))),
+          Effect.scoped,
+          Effect.exit
+        )
+        yield* attempt
+        yield* attempt
+        yield* Effect.sleep("61 seconds")
+        const refused = failureOf(yield* attempt)
+        return { told, refused }
+      }))
+      const { refused, told } = Sim.getOrThrow(report)
+      assert.deepInclude(told[0], { reused: false, verified: true })
+      assert.deepInclude(told[1], { reused: true, verified: true })
+      assert.deepStrictEqual((told[1] as Tls.Session).certificate?.names, ["client.example"])
+      assert.instanceOf(told[2], Tls.TlsExpired)
+      assert.deepInclude({ ...refused }, { _tag: "TlsAlert", alert: "certificate_expired", stage: "receive" })
+    })
+
     it("a server takes back what it gave, for five minutes, and what another one gave never", () => {
       const report = simulated(Effect.gen(function*() {
         const both = (["127.0.0.1:443", "127.0.0.1:444"] as const).map((address) =>
@@ -475,6 +510,99 @@ describe("the modelled TLS", () => {
         assert.deepStrictEqual(ends, new Set(["Failure", "Success"]))
       })
     }
+
+    it.live("and does not wait for a peer that takes nothing", () =>
+      Effect.gen(function*() {
+        const memory = yield* Memory.Memory
+        yield* Effect.scoped(Effect.gen(function*() {
+          yield* serving(
+            yield* listening("127.0.0.1:443"),
+            (caller) => Effect.andThen(accepting({ identity })(caller), Effect.never)
+          )
+          yield* Effect.scoped(Effect.gen(function*() {
+            yield* connecting().connect("127.0.0.1:443")
+            memory.stallWrites("127.0.0.1:443")
+          }))
+        }))
+        assert.deepStrictEqual(memory.counts(), { handles: 0, listeners: 0, streams: 0, attempts: 0 })
+      }).pipe(Effect.provide(Layer.fresh(Layer.merge(Memory.layer(), SimTls.layer())))))
+
+    it("on a network that loses, slows and cuts: whole, or failed with what is in the types", () => {
+      const seeds = Number(process.env["WINSOCK_SIMULATED_SEEDS"])
+      const size = 150_000
+      const ends = new Map<string, number>()
+      for (let seed = 0; seed < seeds; seed++) {
+        const dice = new Dice(seed)
+        const version = dice.pick(["TLSv1.2", "TLSv1.3"] as const)
+        const report = Sim.run(
+          Effect.gen(function*() {
+            const net = yield* SimNetwork.make({
+              hosts: { client: {}, server: {} },
+              link: {
+                latency: Duration.millis(5 + dice.below(50)),
+                jitter: "10 millis",
+                loss: 0.1,
+                bandwidth: 200_000
+              },
+              tls: { trusted: authority.cert }
+            })
+            const server = Effect.gen(function*() {
+              yield* serving(yield* listening("0.0.0.0:443"), (caller) =>
+                Effect.gen(function*() {
+                  const secured = yield* accepting({ identity, ...only(version) })(caller)
+                  yield* drained(secured)
+                  yield* secured.write(new Uint8Array(size))
+                  yield* secured.end
+                }))
+              return yield* Effect.never
+            })
+            yield* Effect.forkScoped(Effect.provide(Effect.scoped(server), net.layerConnector("server")))
+            const trouble = Effect.gen(function*() {
+              yield* Effect.sleep(Duration.millis(dice.below(1500)))
+              switch (dice.below(4)) {
+                case 0:
+                  return net.reset({ host: "client" })
+                case 1:
+                  return net.crash("server")
+                case 2:
+                  net.cut("server", "client")
+                  yield* Effect.sleep(Duration.seconds(dice.below(20)))
+                  return net.heal("server", "client")
+              }
+            })
+            const connector = Connector.winsock.pipe(
+              Connector.tls({ serverName: "localhost" }),
+              Connector.attemptTimeout("5 seconds")
+            )
+            const asking = Effect.scoped(Effect.gen(function*() {
+              const connection = yield* connector.connect(net.address("server", 443))
+              yield* connection.end
+              let read = 0
+              for (let piece = yield* connection.read; piece.length > 0; piece = yield* connection.read) {
+                read += piece.length
+              }
+              return read
+            }))
+            yield* Effect.forkScoped(trouble)
+            return yield* Effect.provide(
+              Effect.exit(Effect.timeoutOption(asking, "1 hour")),
+              net.layerConnector("client")
+            )
+          }).pipe(Effect.scoped),
+          { seed }
+        )
+        const exit = Sim.getOrThrow(report)
+        assert.deepStrictEqual(report.leftovers, [], `seed ${seed}`)
+        const end = Exit.isFailure(exit) ? failureOf(exit)._tag : exit.value._tag === "None" ? "late" : "whole"
+        if (Exit.isSuccess(exit) && exit.value._tag === "Some") {
+          assert.strictEqual(exit.value.value, size, `seed ${seed}`)
+        }
+        ends.set(end, (ends.get(end) ?? 0) + 1)
+      }
+      for (const end of ["whole", "WSAECONNRESET", "WSAETIMEDOUT"]) {
+        assert.isAbove(ends.get(end) ?? 0, 0, JSON.stringify([...ends]))
+      }
+    })
 
     it("and loses nothing where reads are interrupted", () => {
       const sent = Uint8Array.from({ length: 200_000 }, (_, i) => i * 13)
