@@ -185,6 +185,39 @@ describe("the modelled TLS", () => {
       }
     })
 
+    it("TLS in TLS the same again", () => {
+      const report = Sim.run(
+        Effect.gen(function*() {
+          const net = yield* SimNetwork.make({
+            hosts: { client: {}, server: {} },
+            link: { latency: milli(latency) },
+            tls: { trusted: authority.cert }
+          })
+          const identity = authority.issue({ names: ["server.example"] })
+          const server = Effect.gen(function*() {
+            yield* serving(yield* listening("0.0.0.0:443"), (caller) =>
+              Effect.gen(function*() {
+                const outer = yield* accepting({ identity })(caller)
+                yield* drained(yield* Tls.Tls.use((tls) => tls.accept(outer, { identity, ...only("TLSv1.2") })))
+              }))
+            return yield* Effect.never
+          })
+          yield* Effect.forkScoped(Effect.provide(Effect.scoped(server), net.layerConnector("server")))
+          const options = { serverName: "server.example" }
+          const connector = Connector.winsock.pipe(Connector.tls(options), Connector.tls(options))
+          const begin = yield* Clock.currentTimeMillis
+          return yield* connector.connect(net.address("server", 443)).pipe(
+            Effect.andThen(Clock.currentTimeMillis),
+            Effect.map((now) => now - begin),
+            Effect.scoped,
+            Effect.provide(net.layerConnector("client"))
+          )
+        }).pipe(Effect.scoped)
+      )
+      // A round trip to connect, one for TLS 1.3, and two for TLS 1.2 in it.
+      assert.strictEqual(Sim.getOrThrow(report), 8 * latency)
+    })
+
     it("a long chain takes no more round trips, and as many bytes of a link as it has", () => {
       const issued = { size: 60_000 }
       assert.strictEqual(timed("TLSv1.3", { issued })[0]?.took, 4 * latency)
