@@ -1303,7 +1303,12 @@ export const happyEyeballs: {
     make(({ addresses, origin }) =>
       HappyEyeballs.race(
         addresses,
-        (address) => Effect.flatMap(Policed.address(address, "resolve"), () => self.connect(endpoint(address, origin))),
+        (address) =>
+          Effect.contextWith((
+            context: Context.Context<R>
+          ): Effect.Effect<Out, E | WsaError.WSAEACCES, R | Scope.Scope> =>
+            Policed.denial(context, address, "resolve") ?? self.connect(endpoint(address, origin))
+          ),
         options
       )
     )
@@ -1369,7 +1374,12 @@ export const retry: {
 } = dual(
   2,
   (self: Connector<unknown, unknown, any, unknown>, policy: RetryPolicy.Policy<never, unknown, unknown>) =>
-    mapConnect(self, (connect, target) => RetryPolicy.retry(connect, policy, { destination: destinationOf(target) }))
+    mapConnect(self, (connect, target) =>
+      RetryPolicy.retry(connect, policy, {
+        get destination() {
+          return destinationOf(target)
+        }
+      }))
 )
 
 /**

@@ -925,7 +925,7 @@ const failureOf = (error: unknown, tag: string) => ({
 class Series {
   private readonly self: Effect.Effect<unknown, unknown, any>
   private readonly node: Steps.Node
-  private readonly destination: Destination
+  private readonly options: Options
   private readonly clock: Clock.Clock
   private readonly budget: Budget | undefined
   private readonly span: Tracer.Span | undefined
@@ -941,7 +941,7 @@ class Series {
   ) {
     this.self = self
     this.node = node
-    this.destination = options.destination ?? ""
+    this.options = options
     this.clock = fiber.getRef(Clock.Clock)
     this.budget = fiber.getRef(Budget)
     const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
@@ -953,6 +953,11 @@ class Series {
   run(): Effect.Effect<unknown, unknown, any> {
     this.note((account, now) => account.request(now))
     return this.attempt(1, this.began, undefined, Steps.firstTimeout(this.node))
+  }
+
+  /** Asked for when it is wanted: most attempts go well, and there is no budget. */
+  private get destination(): Destination {
+    return this.options.destination ?? ""
   }
 
   private note<A>(f: (account: Account, now: number) => A): A | undefined {
