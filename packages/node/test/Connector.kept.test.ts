@@ -1,9 +1,18 @@
-import { type Connection, ConnectionPool, Connector, RetryPolicy, type Winsock } from "@effect-winsock/core"
-import { NodeWinsock } from "@effect-winsock/node"
-import { assert, describe, it } from "@effect/vitest"
+import {
+  type Connection,
+  ConnectionPool,
+  Connector,
+  RetryPolicy,
+  SocketAddress,
+  type Winsock
+} from "@effect-winsock/core"
+import { NodeConnector, NodeWinsock } from "@effect-winsock/node"
+import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { once } from "node:events"
 import * as net from "node:net"
+import * as tls from "node:tls"
+import { Certificates, type Pair } from "./utils/certificates.ts"
 import { leavingNothing } from "./utils/leaks.ts"
 
 /** A server of Node's that answers each line, ends the connection on "end", and breaks it on "break". */
@@ -34,7 +43,9 @@ const server = (port = 0) =>
       })
   )
 
-const say = (connection: Connection.Connection, line: string) =>
+const at = SocketAddress.fromInputUnsafe
+
+const say = <E>(connection: Connection.Connection<E>, line: string) =>
   Effect.andThen(connection.write(new TextEncoder().encode(`${line}\n`)), connection.read).pipe(
     Effect.map((bytes) => new TextDecoder().decode(bytes).trim())
   )
@@ -89,6 +100,63 @@ describe("pooled, live", () => {
       const answer = yield* Effect.scoped(Effect.flatMap(pool.connect(target), (connection) => say(connection, "b")))
       assert.deepStrictEqual([answer, seen.accepted], ["b!", 3])
     }))))
+})
+
+describe("pooled under TLS, live", () => {
+  let made: Certificates
+  let good: Pair
+  beforeAll(() => {
+    made = new Certificates()
+    good = made.issued()
+  })
+  afterAll(() => made.remove())
+
+  // Tickets of TLS 1.3 come after the handshake, unasked.
+  for (const version of ["TLSv1.3", "TLSv1.2"] as const) {
+    it.live(`lends connections of ${version} again, until the peer ends them`, () =>
+      leavingNothing(
+        Effect.scoped(Effect.gen(function*() {
+          const sockets: Array<tls.TLSSocket> = []
+          const options = { cert: good.cert, key: good.key, minVersion: version, maxVersion: version }
+          const server = yield* Effect.acquireRelease(
+            Effect.promise(async () => {
+              const server = tls.createServer(options, (socket) => {
+                sockets.push(socket)
+                socket.on("error", () => {}).on("data", (data) => void socket.write(`${data.toString().trim()}!\n`))
+              })
+              server.listen(0, "127.0.0.1")
+              await once(server, "listening")
+              return server
+            }),
+            (server) =>
+              Effect.promise(() => {
+                for (const socket of sockets) socket.destroy()
+                return new Promise((resolve) => server.close(resolve))
+              })
+          )
+          const { port } = server.address() as net.AddressInfo
+          const pool = yield* Connector.winsock.pipe(
+            Connector.tls({ ca: made.ca.cert, serverName: "localhost" }),
+            Connector.pooled({ max: 1 })
+          )
+          const one = (line: string) =>
+            Effect.scoped(Effect.gen(function*() {
+              const connection = yield* pool.connect(Connector.endpoint(at(`127.0.0.1:${port}`)))
+              return [connection, yield* say(connection, line)] as const
+            }))
+          const [first, a] = yield* one("a")
+          yield* Effect.sleep("20 millis")
+          const [second, b] = yield* one("b")
+          assert.deepStrictEqual([a, b, sockets.length], ["a!", "b!", 1])
+          assert.strictEqual(first, second)
+
+          sockets[0]!.end()
+          while (ConnectionPool.isReusable(first)) yield* Effect.sleep("1 millis")
+          const [, c] = yield* one("c")
+          assert.deepStrictEqual([c, sockets.length], ["c!", 2])
+        })).pipe(Effect.provide(NodeConnector.layer))
+      ))
+  }
 })
 
 describe("reconnecting, live", () => {
