@@ -144,6 +144,8 @@ export interface Connection<out E = never> {
   readonly write: (bytes: Uint8Array) => Effect.Effect<void, WriteError | E>
   /** Ends the own direction: the peer reads to the end of what was written. The other direction goes on. */
   readonly end: Effect.Effect<void, EndError | E>
+  /** Whether bytes have arrived that nobody has read: asked without reading any. */
+  readonly unread: boolean
   /** How it ended; `undefined` while it goes on: while it neither broke nor was closed, and not both directions ended. */
   readonly closeReason: CloseReason<E> | undefined
   /** Waits until it is over, also where nobody reads, and tells how it ended. */
@@ -247,6 +249,9 @@ class SocketConnection implements Connection {
   }
   get end() {
     return Winsock.shutdown(this.socket, "send")
+  }
+  get unread() {
+    return Internal.Socket.is(this.socket) && this.socket.bytes !== undefined && this.socket.bytes.length > 0
   }
   get closeReason() {
     return Internal.Socket.is(this.socket) ? reasonOf(this.socket, this.remote) : undefined
@@ -369,6 +374,8 @@ export interface Through<out E> {
   readonly write?: Connection<E>["write"] | undefined
   /** As {@link Connection.end}. */
   readonly end?: Connection<E>["end"] | undefined
+  /** Whether bytes wait here, besides those that wait beneath, asked each time. */
+  readonly unread?: (() => boolean) | undefined
   /** As {@link Connection.closeReason}, asked each time. */
   readonly closeReason?: (() => CloseReason<E> | undefined) | undefined
   /** As {@link Connection.closed}. */
@@ -431,6 +438,9 @@ class Over<E> implements Connection<E> {
   }
   get end() {
     return this.through.end ?? this.under.end
+  }
+  get unread() {
+    return this.through.unread?.() === true || this.under.unread
   }
   get closeReason() {
     return this.through.closeReason === undefined ? this.under.closeReason : this.through.closeReason()

@@ -10,7 +10,7 @@ import * as Duration from "effect/Duration"
 import type * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import type * as Connection from "./Connection.ts"
-import * as Internal from "./internal/socket.ts"
+import * as Lost from "./internal/lost.ts"
 
 /**
  * How many connections a pool keeps, and for how long.
@@ -92,13 +92,13 @@ export class PoolTimeout extends Schema.TaggedError<PoolTimeout>("@effect-winsoc
  *
  * - it is over: it broke, was closed, or both directions ended (`closeReason`), at its own level or beneath;
  * - one side has ended its direction: the peer, as a server does that closes what is idle, or this side;
- * - bytes of the peer wait on its socket that nobody has received: the rest of an answer, or something nobody asked for.
+ * - bytes of the peer wait that nobody has read (`unread`), at its own level or beneath: the rest of an answer, or something
+ *   nobody asked for.
  *
  * **Gotchas**
  *
  * It goes by what has arrived. A peer that has lost its power, or whose last word is still on its way, cannot be told from one
- * that is silent: the first use can still find the connection broken. What a layer above the socket holds back, such as bytes
- * that TLS has decrypted, does not show on the socket.
+ * that is silent: the first use can still find the connection broken.
  *
  * **Example** (The peer has ended its direction)
  *
@@ -126,4 +126,4 @@ export class PoolTimeout extends Schema.TaggedError<PoolTimeout>("@effect-winsoc
  * @since 0.1.0
  */
 export const isReusable = (connection: Connection.Connection<any>): boolean =>
-  connection.closeReason === undefined && (!Internal.Socket.is(connection.socket) || connection.socket.isAtRest())
+  Lost.isOpen(connection) && !connection.unread

@@ -150,10 +150,22 @@ describe("pooled under TLS, live", () => {
           assert.deepStrictEqual([a, b, sockets.length], ["a!", "b!", 1])
           assert.strictEqual(first, second)
 
-          sockets[0]!.end()
-          while (ConnectionPool.isReusable(first)) yield* Effect.sleep("1 millis")
+          // what was decrypted and not read is for nobody but the borrower
+          const third = yield* Effect.scoped(Effect.gen(function*() {
+            const connection = yield* pool.connect(Connector.endpoint(at(`127.0.0.1:${port}`)))
+            yield* connection.write(new TextEncoder().encode("unread\n"))
+            while (!connection.unread) yield* Effect.sleep("1 millis")
+            return connection
+          }))
+          assert.strictEqual(third, first)
+          const [fourth, d] = yield* one("d")
+          assert.deepStrictEqual([d, sockets.length], ["d!", 2])
+          assert.notStrictEqual(fourth, first)
+
+          sockets[1]!.end()
+          while (ConnectionPool.isReusable(fourth)) yield* Effect.sleep("1 millis")
           const [, c] = yield* one("c")
-          assert.deepStrictEqual([c, sockets.length], ["c!", 2])
+          assert.deepStrictEqual([c, sockets.length], ["c!", 3])
         })).pipe(Effect.provide(NodeConnector.layer))
       ))
   }

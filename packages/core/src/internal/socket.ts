@@ -1649,11 +1649,6 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
     return SocketState.ending(this.last ?? this.state, this.last !== undefined)
   }
 
-  /** Connected, with both directions open, and nothing that waits to be received: as good as it was when it was new. */
-  isAtRest(): boolean {
-    return this.isOpen() && this.bytes?.length === 0
-  }
-
   /** Connected, with both directions open. */
   isOpen(): boolean {
     return SocketState.isOpen(this.state)

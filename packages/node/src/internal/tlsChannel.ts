@@ -459,6 +459,7 @@ export class Channel<E> {
         },
         write: (bytes) => this.writeAll(bytes),
         end: this.endAll,
+        unread: () => this.socket.readableLength > 0,
         closeReason: () => this.reason(),
         closed: Effect.raceFirst(
           this.until(() => {

@@ -159,6 +159,7 @@ export class Channel<E> {
         readLent: (f) => this.take(Infinity, f),
         write: (bytes) => this.write(bytes),
         end: this.end,
+        unread: () => this.piece.length > 0,
         closeReason: () => this.reason(),
         closed: Effect.map(
           Effect.raceFirst(this.under.closed, Deferred.await(this.failed)),
