@@ -142,5 +142,5 @@ describe("ConnectionServer", () => {
       )
       assert.deepInclude(Sim.getOrThrow(report), { handles: 1, listeners: 1, streams: 0, attempts: 0 })
     }
-  })
+  }, 120_000)
 })

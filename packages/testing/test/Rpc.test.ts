@@ -4,10 +4,17 @@ import { assert, describe, it } from "@effect-winsock/testing/vitest"
 import { Effect, Layer, Random, References } from "effect"
 import * as Rpc from "./utils/rpc.ts"
 
-const pause = 20
+/** How many requests, how long a stream, and how long each of it takes. */
+interface Size {
+  readonly requests: number
+  readonly to: number
+  readonly pause: number
+}
+
+const one: Size = { requests: 20, to: 50, pause: 20 }
 
 /** The program on two hosts; `trouble` comes to the network while it runs. */
-const program = (trouble: (net: SimNetwork.Network) => Effect.Effect<void>) =>
+const program = (trouble: (net: SimNetwork.Network) => Effect.Effect<void>, { pause, requests, to }: Size) =>
   Effect.gen(function*() {
     const net = yield* SimNetwork.make({
       hosts: { client: {}, server: { names: ["numbers.example"] } },
@@ -22,7 +29,7 @@ const program = (trouble: (net: SimNetwork.Network) => Effect.Effect<void>) =>
         .pipe(Effect.provideService(References.UnhandledLogLevel, undefined))
     )
     yield* Effect.forkChild(trouble(net))
-    return yield* Rpc.asking(20, 50, pause).pipe(
+    return yield* Rpc.asking(requests, to, pause).pipe(
       Effect.provide(Rpc.client("numbers.example:80").pipe(Layer.provide(net.layerConnector("client"))))
     )
   }).pipe(Effect.scoped)
@@ -43,11 +50,11 @@ const partition = (net: SimNetwork.Network) =>
 
 describe("effect's RPC in the simulated network", () => {
   it.sim("answers requests, fails with its typed errors, and streams", function*() {
-    Rpc.complete(20, 50, yield* program(() => Effect.void))
+    Rpc.complete(20, 50, yield* program(() => Effect.void, one))
   })
 
   it.sim("survives a partition of five seconds", function*() {
-    Rpc.complete(20, 50, yield* program((net) => Effect.andThen(Effect.sleep("200 millis"), partition(net))))
+    Rpc.complete(20, 50, yield* program((net) => Effect.andThen(Effect.sleep("200 millis"), partition(net)), one))
   })
 
   // At a time of its own in every seed; in some of them the connection is lost too, or the server.
@@ -67,10 +74,11 @@ describe("effect's RPC in the simulated network", () => {
   let resets = 0
 
   it("survives that in 500 seeds, and nothing hangs or is left", () => {
+    const many: Size = { requests: 8, to: 20, pause: 50 }
     for (let seed = 0; seed < 500; seed++) {
-      const report = Sim.run(program(troubles), { seed, trace: "off", maxTime: "5 minutes" })
-      Rpc.complete(20, 50, Sim.getOrThrow(report))
+      const report = Sim.run(program(troubles, many), { seed, trace: "off", maxTime: "5 minutes" })
+      Rpc.complete(many.requests, many.to, Sim.getOrThrow(report))
     }
     assert.isAbove(resets, 100)
-  }, 60_000)
+  }, 300_000)
 })
