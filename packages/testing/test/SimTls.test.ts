@@ -692,18 +692,15 @@ describe("the modelled TLS", () => {
           }))
         const connection = yield* connecting().connect("127.0.0.1:443")
         const got: Array<Uint8Array> = []
-        let over = false
         const reader = (steps: number) =>
           Effect.gen(function*() {
             // Gives way at another place of a read each time.
             for (let step = 0; step < steps; step++) yield* Effect.void
-            while (!over) {
-              const piece = yield* connection.read
-              got.push(piece)
-              over = piece.length === 0
+            while (got.at(-1)?.length !== 0) {
+              got.push(yield* connection.read)
             }
           })
-        for (let turn = 0; !over; turn++) {
+        for (let turn = 0; got.at(-1)?.length !== 0; turn++) {
           const reading = yield* Effect.forkChild(
             Effect.provideService(reader(turn), Scheduler.MaxOpsBeforeYield, 100),
             {
