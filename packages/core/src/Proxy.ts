@@ -429,7 +429,8 @@ export const fromUrl = (text: string): Result.Result<Hop<Host.HostPort>, Invalid
   }
   const { make, port } = makers[scheme.toLowerCase() as keyof typeof makers]
   const host = Host.hostPortFromString(/:\d+$/.test(authority) ? authority : `${authority}:${port}`)
-  if (Result.isFailure(host)) return invalid(`${authority}: ${host.failure.message}`)
+  // not the words themselves: without an @ a password would be taken for the host
+  if (Result.isFailure(host)) return invalid(`host and port: ${host.failure.message}`)
   const [, user = "", word = ""] = /^([^:]*):?(.*)$/s.exec(userinfo ?? "") ?? []
   const [username, password] = [unescaped(user), unescaped(word)]
   if (username === undefined || password === undefined) return invalid("user and password are to be percent-encoded")

@@ -25,7 +25,8 @@ import * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import type * as Effect from "effect/Effect"
 import * as NetAddress from "effect/net/NetAddress"
-import type * as Redacted from "effect/Redacted"
+import { hasProperty } from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -605,7 +606,8 @@ const options = [
   "key",
   "passphrase",
   "minVersion",
-  "maxVersion"
+  "maxVersion",
+  "sessions"
 ] as const
 
 /**
@@ -841,6 +843,8 @@ export const faultOf: {
    */
   (side: "server", options: AcceptOptions): TlsBadOption | undefined
 } = (side: "client" | "server", options: ConnectOptions | AcceptOptions): TlsBadOption | undefined => {
+  const fault = faultOfTypes(options)
+  if (fault !== undefined) return fault
   const { alpn = [], maxVersion = "TLSv1.3", minVersion = "TLSv1.2" } = options
   if (minVersion > maxVersion) return bad("minVersion", `it is ${minVersion}, and the highest is ${maxVersion}`)
   if (alpn.some((name) => !protocolName.test(name))) {
@@ -849,7 +853,43 @@ export const faultOf: {
   if (alpn.join(" ").length + 1 > longestAlpn) {
     return bad("alpn", `all names have at most ${longestAlpn} bytes together, with one before each`)
   }
-  return side === "client" ? faultOfName(options) : undefined
+  if (side === "client") return faultOfName(options)
+  return options.identity === undefined ? bad("cert", "a server has to say who it is") : undefined
+}
+
+const versions: ReadonlyArray<unknown> = ["TLSv1.2", "TLSv1.3"] satisfies ReadonlyArray<Version>
+
+const isText = (u: unknown): boolean => typeof u === "string"
+const isPem = (u: unknown): boolean => typeof u === "string" || u instanceof Uint8Array
+const listOf = (is: (u: unknown) => boolean) => (u: unknown): boolean => Array.isArray(u) && u.every(is)
+
+/** What has been wiped is no secret any more. */
+const redacted = (is: (u: unknown) => boolean) => (u: unknown): boolean => {
+  try {
+    return Redacted.isRedacted(u) && is(Redacted.value(u))
+  } catch {
+    return false
+  }
+}
+
+type Check = readonly [option: TlsBadOption["option"], value: unknown, is: (u: unknown) => boolean, what: string]
+
+/** What comes from where no types are checked would be a defect later on, or be taken for something else. */
+const faultOfTypes = (options: ConnectOptions | AcceptOptions): TlsBadOption | undefined => {
+  const { alpn, ca, identity, maxVersion, minVersion, serverName, sessions }: ConnectOptions = options
+  const checks: ReadonlyArray<Check> = [
+    ["serverName", serverName, isText, "a text"],
+    ["alpn", alpn, listOf(isText), "a list of texts"],
+    ["minVersion", minVersion, (u) => versions.includes(u), versions.join(" or ")],
+    ["maxVersion", maxVersion, (u) => versions.includes(u), versions.join(" or ")],
+    ["ca", ca, (u) => isPem(u) || listOf(isPem)(u), "PEM as text or bytes, or a list of these"],
+    ["cert", identity, (u) => hasProperty(u, "cert") && isPem(u.cert), "PEM as text or bytes, of an identity"],
+    ["key", identity, (u) => hasProperty(u, "key") && redacted(isPem)(u.key), "a Redacted of PEM as text or bytes"],
+    ["passphrase", identity?.passphrase, redacted(isText), "a Redacted of a text"],
+    ["sessions", sessions, (u) => hasProperty(u, "take") && hasProperty(u, "put"), "a SessionCache"]
+  ]
+  const wrong = checks.find(([, value, is]) => value !== undefined && !is(value))
+  return wrong && bad(wrong[0], `expected ${wrong[3]}`)
 }
 
 const faultOfName = (options: ConnectOptions): TlsBadOption | undefined => {
@@ -915,7 +955,8 @@ const asksTheSame = (a: ConnectOptions, b: ConnectOptions): boolean =>
  */
 export class SessionCache {
   private readonly capacity: number
-  private readonly kept: Array<Kept> = []
+  // not to be seen where it is printed: a session is a secret
+  readonly #kept: Array<Kept> = []
 
   constructor(options: { readonly capacity?: number | undefined } = {}) {
     this.capacity = options.capacity ?? 256
@@ -923,7 +964,7 @@ export class SessionCache {
 
   /** How many it holds. */
   get size(): number {
-    return this.kept.length
+    return this.#kept.length
   }
 
   /** The newest session that whoever asks for this may take up, at this time. */
@@ -931,11 +972,11 @@ export class SessionCache {
     options: ConnectOptions,
     now: DateTime.Utc
   ): { readonly bytes: Uint8Array; readonly certificate: Certificate | undefined } | undefined {
-    for (let i = this.kept.length - 1; i >= 0; i--) {
-      const { bytes, certificate, options: own, protocol } = this.kept[i]!
+    for (let i = this.#kept.length - 1; i >= 0; i--) {
+      const { bytes, certificate, options: own, protocol } = this.#kept[i]!
       if (!asksTheSame(own, options)) continue
       const isValid = certificate === undefined || DateTime.isLessThan(now, certificate.validTo)
-      if (!isValid || protocol === "TLSv1.3") this.kept.splice(i, 1)
+      if (!isValid || protocol === "TLSv1.3") this.#kept.splice(i, 1)
       if (isValid) return { bytes, certificate }
     }
     return undefined
@@ -953,11 +994,11 @@ export class SessionCache {
   ): void {
     const { bytes, certificate, protocol } = session
     if (protocol === "TLSv1.2") {
-      const same = this.kept.findIndex((kept) => kept.protocol === protocol && asksTheSame(kept.options, options))
-      if (same >= 0) this.kept.splice(same, 1)
+      const same = this.#kept.findIndex((kept) => kept.protocol === protocol && asksTheSame(kept.options, options))
+      if (same >= 0) this.#kept.splice(same, 1)
     }
-    this.kept.push({ options, bytes, protocol, certificate })
-    if (this.kept.length > this.capacity) this.kept.splice(0, this.kept.length - this.capacity)
+    this.#kept.push({ options, bytes, protocol, certificate })
+    if (this.#kept.length > this.capacity) this.#kept.splice(0, this.#kept.length - this.capacity)
   }
 }
 

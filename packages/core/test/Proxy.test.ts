@@ -122,7 +122,16 @@ describe("Proxy", () => {
       ) {
         assert.isString(read(text), text)
       }
-      for (const text of [`ftp://alice:${secret}@p.test`, `socks5://:${secret}@p.test`, `http://u:${secret}@p_:x`]) {
+      for (
+        const text of [
+          `ftp://alice:${secret}@p.test`,
+          `socks5://:${secret}@p.test`,
+          `http://u:${secret}@p_:x`,
+          // whoever forgets the host has it where the port should be
+          `http://alice:${secret}`,
+          `alice:${secret}`
+        ]
+      ) {
         assert.notInclude(read(text), secret)
       }
     })

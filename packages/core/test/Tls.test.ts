@@ -2,6 +2,7 @@ import { HappyEyeballs, SocketAddress, Tls, WsaError } from "@effect-winsock/cor
 import { assert, describe, it } from "@effect/vitest"
 import { DateTime, Redacted, Schema } from "effect"
 import * as tls from "node:tls"
+import { inspect } from "node:util"
 
 const at = (text: string) => DateTime.makeUnsafe(text)
 const remote = SocketAddress.fromInputUnsafe("[2001:db8::1]:443")
@@ -108,6 +109,40 @@ describe("Tls", () => {
     assert.isFalse(Tls.isFor([], "example.org"))
   })
 
+  it("an option of another type is told by its name, and is no defect", () => {
+    const identity = { cert: "c", key: Redacted.make("k") }
+    const wiped = Redacted.make("k")
+    Redacted.wipeUnsafe(wiped)
+    const cases: ReadonlyArray<readonly [option: Tls.TlsBadOption["option"], options: object]> = [
+      ...[null, 0, {}].map((serverName) => ["serverName", { serverName }] as const),
+      ...[null, "h2", [1]].map((alpn) => ["alpn", { alpn }] as const),
+      ...["TLSv1", "TLSv1.1", "SSLv3", null, 3].flatMap((version) =>
+        [["minVersion", { minVersion: version }], ["maxVersion", { maxVersion: version }]] as const
+      ),
+      ...[null, 5, {}, [null], ["c", 5]].map((ca) => ["ca", { ca }] as const),
+      ...[null, {}, { ...identity, cert: null }].map((identity) => ["cert", { identity }] as const),
+      ...["k", null, Redacted.make(5), wiped].map((key) => ["key", { identity: { ...identity, key } }] as const),
+      ...["p", null, Redacted.make(5)].map((word) =>
+        ["passphrase", { identity: { ...identity, passphrase: word } }] as const
+      ),
+      ...[null, {}].map((sessions) => ["sessions", { sessions }] as const)
+    ]
+    for (const [option, options] of cases) {
+      const given = { serverName: "example.org", identity, ...options }
+      const fault = Tls.faultOf("client", given as Tls.ConnectOptions)
+      assert.strictEqual(fault?.option, option, JSON.stringify(options))
+    }
+    assert.strictEqual(Tls.faultOf("server", {} as Tls.AcceptOptions)?.option, "cert")
+    const right: Tls.ConnectOptions = {
+      serverName: "example.org",
+      alpn: [],
+      ca: [],
+      identity: { ...identity, passphrase: Redacted.make("") },
+      sessions: new Tls.SessionCache()
+    }
+    assert.isUndefined(Tls.faultOf("client", right))
+  })
+
   describe("a cache of sessions", () => {
     const now = at("2026-01-15T00:00:00Z")
     const bytes = (n: number) => new Uint8Array([n])
@@ -142,6 +177,14 @@ describe("Tls", () => {
       ]
       for (const other of others) assert.isUndefined(sessions.take(other, now))
       assert.deepStrictEqual(sessions.take({ ...options, alpn: ["h2"] }, now), given(1))
+    })
+
+    it("shows nobody what it keeps: who has a session can read what was said under it", () => {
+      const sessions = new Tls.SessionCache()
+      sessions.put({ serverName: "example.org" }, { bytes: new Uint8Array([251, 252, 253]), protocol: "TLSv1.3" })
+      for (const text of [JSON.stringify(sessions), inspect(sessions, { depth: 9, showHidden: true })]) {
+        assert.notInclude(text, "251")
+      }
     })
 
     it("gives none whose certificate has expired, and drops the oldest", () => {

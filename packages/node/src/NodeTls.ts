@@ -58,6 +58,8 @@ const client = (
     serverName,
     certificate: "require",
     remembered: session?.certificate,
+    isRememberedMeant: dangerouslyAcceptAnyCertificate !== true || meant === undefined ||
+      (session?.certificate !== undefined && Tls.isFor(session.certificate.names, meant)),
     begin: (stream, peer) => {
       const socket = tls.connect({
         socket: stream,
@@ -89,6 +91,7 @@ const server = (options: Tls.AcceptOptions, secureContext: tls.SecureContext): S
     serverName: undefined,
     certificate: clientCertificate,
     remembered: undefined,
+    isRememberedMeant: true,
     begin: (stream) =>
       new tls.TLSSocket(stream, {
         isServer: true,

@@ -75,32 +75,54 @@ const statusLine = /^HTTP\/1\.\d ([1-9]\d\d)(?: (.*))?$/
 const beginning = "HTTP/1."
 
 /** The head of the final answer, of which there are at most `bound` bytes with all that goes before it. */
-export const decodeResponse = (bytes: Uint8Array, bound: number = defaultBound): Decoded<Response> => {
-  const looked = bytes.subarray(0, bound)
-  for (let at = 0;;) {
-    const head = decodeHead(looked, at, bound)
-    if (head._tag !== "Done") return head
-    const { status } = head.value
-    if (status === 101) return wrong("malformed", "the answer switches to another protocol, which nobody asked for")
-    if (status >= 200) return head
-    at = head.used
+export const decodeResponse = (bytes: Uint8Array, bound: number = defaultBound): Decoded<Response> =>
+  responseDecoder(bound)(bytes)
+
+/**
+ * The same for one answer that comes in pieces. It keeps how far it has looked: a proxy that sends a byte at a time would
+ * have all that has come so far read again for each of them.
+ */
+export const responseDecoder = (bound: number = defaultBound): (bytes: Uint8Array) => Decoded<Response> => {
+  let from = 0
+  let searched = 0
+  return (bytes) => {
+    const looked = bytes.subarray(0, bound)
+    for (;;) {
+      const head = decodeHead(looked, from, searched, bound)
+      if (head._tag === "Need") searched = looked.length
+      if (head._tag !== "Done") return head
+      const { status } = head.value
+      if (status === 101) return wrong("malformed", "the answer switches to another protocol, which nobody asked for")
+      if (status >= 200) return head
+      from = searched = head.used
+    }
   }
 }
 
-const decodeHead = (bytes: Uint8Array, from: number, bound: number): Decoded<Response> => {
+const decodeHead = (bytes: Uint8Array, from: number, searched: number, bound: number): Decoded<Response> => {
   for (let i = 0; i < beginning.length; i++) {
     if (from + i === bytes.length) break
     if (bytes[from + i] !== beginning.charCodeAt(i)) return wrong("foreign", "the answer does not begin as HTTP/1 does")
   }
+  const end = endOfHead(bytes, from, searched)
+  if (end < 0) return bytes.length === bound ? tooLong(bound) : need(bytes.length + 1)
   const lines: Array<string> = []
   for (let at = from;;) {
     const feed = bytes.indexOf(lf, at)
-    if (feed < 0) return bytes.length === bound ? tooLong(bound) : need(bytes.length + 1)
     const line = lineOf(bytes, at, feed > at && bytes[feed - 1] === cr ? feed - 1 : feed)
     at = feed + 1
-    if (line === "") return decodeLines(lines, at)
+    if (at === end) return decodeLines(lines, end)
     lines.push(line)
   }
+}
+
+/** Where the first empty line ends; -1 where there is none. None ends before `searched`. */
+const endOfHead = (bytes: Uint8Array, from: number, searched: number): number => {
+  for (let feed = bytes.indexOf(lf, searched); feed >= 0; feed = bytes.indexOf(lf, feed + 1)) {
+    const last = feed > from && bytes[feed - 1] === cr ? feed - 1 : feed
+    if (last === from || bytes[last - 1] === lf) return feed + 1
+  }
+  return -1
 }
 
 const tooLong = (bound: number): Wrong => wrong("tooLong", `the head of the answer has more than ${bound} bytes`)

@@ -151,7 +151,7 @@ const throughHttp = <E0>(talk: Talk<E0>, { credentials, headers }: Proxy.Http, {
     const authority = Host.formatHostPort(Host.hostPortUnsafe(host, port))
     const fields = Object.entries(headers).map(([name, value]) => ({ name, value }))
     yield* talk.say(HttpConnect.encodeRequest({ authority, authorization, fields }))
-    const response = yield* talk.hear(HttpConnect.decodeResponse, HttpConnect.defaultBound)
+    const response = yield* talk.hear(HttpConnect.responseDecoder(), HttpConnect.defaultBound)
     const refusal = Answers.ofHttp(response)
     if (refusal !== undefined) return yield* Effect.fail(talk.refused(refusal))
   })

@@ -125,6 +125,41 @@ describe("httpConnect", () => {
     }
   })
 
+  it("looks at nothing again for each byte that comes: bytes one by one cost no more than all at once", () => {
+    let searches = 0
+    class Counted extends Uint8Array {
+      override indexOf(...args: Parameters<Uint8Array["indexOf"]>): number {
+        searches++
+        return super.indexOf(...args)
+      }
+    }
+    const heads = [`HTTP/1.1 200 OK\n${"a:\n".repeat(1000)}\n`, `${"HTTP/1.1 100\n\n".repeat(300)}${established}`]
+    for (const head of heads) {
+      const bytes = new Counted(utf8(head))
+      const decode = Http.responseDecoder()
+      searches = 0
+      for (let length = 1; length < bytes.length; length++) {
+        assert.strictEqual(decode(bytes.subarray(0, length))._tag, "Need")
+      }
+      assert.deepStrictEqual(decode(bytes), Http.decodeResponse(bytes))
+      assert.isBelow(searches, 4 * bytes.length)
+    }
+  })
+
+  it("says the same of every input, at once and byte by byte", () => {
+    const random = new Random(9112)
+    for (let i = 0; i < inputs / 10; i++) {
+      const bytes = random.mutate(utf8(random.pick(samples)))
+      const bound = random.pick([16, 64, 16 * 1024])
+      const decode = Http.responseDecoder(bound)
+      let decoded: Decoded<Http.Response> = decode(new Uint8Array(0))
+      for (let length = 1; length <= bytes.length && decoded._tag === "Need"; length++) {
+        decoded = decode(bytes.subarray(0, length))
+      }
+      assert.deepStrictEqual(decoded, Http.decodeResponse(bytes, bound))
+    }
+  })
+
   it("never throws, and never takes what is not there, whatever comes", () => {
     const random = new Random(9110)
     const seen = new Set<string>()

@@ -23,6 +23,8 @@ export interface Side {
   readonly begin: (stream: Carrier, peer: () => X509Certificate | undefined) => tls.TLSSocket
   /** What it has shown when the session was begun that a client takes up again. */
   readonly remembered: Tls.Certificate | undefined
+  /** Whether that is of whom the client means: Node compares no names where a session is taken up again. */
+  readonly isRememberedMeant: boolean
   /** Whether a certificate is judged that the other side shows, and whether it has to show one. */
   readonly certificate: "none" | "request" | "require"
 }
@@ -174,7 +176,9 @@ export class Channel<E> {
       Effect.succeed(
         sessionOf(socket, certificate === undefined ? side.remembered : certificateOf(certificate), verified)
       )
-    if (side._tag === "client") return session(socket.authorized)
+    if (side._tag === "client") {
+      return session(socket.authorized && (side.isRememberedMeant || !socket.isSessionReused()))
+    }
     if (side.certificate === "none") return session(false)
     if (certificate === undefined) {
       return side.certificate === "request"

@@ -665,7 +665,7 @@ const streaming: ReadonlyArray<Case> = [
   }
 ]
 
-const reusing: ReadonlyArray<Case> = versions.map((version) => ({
+const reusing: ReadonlyArray<Case> = versions.flatMap((version) => [{
   title: `a session of ${version} is taken up again by whoever asks for the same`,
   run: ({ ca, issue }) =>
     Effect.gen(function*() {
@@ -692,7 +692,27 @@ const reusing: ReadonlyArray<Case> = versions.map((version) => ({
       const stranger = { identity: issue(), ...only(version) }
       assert.isFalse((yield* agree(stranger, options)).client.reused, "another server gave none of these")
     })
-}))
+}, {
+  title: `who was believed unseen is not known either where a session of ${version} is taken up again`,
+  run: ({ ca, issue, selfSigned }: Issuer) =>
+    Effect.gen(function*() {
+      const identities: ReadonlyArray<readonly [known: boolean, Tls.Identity]> = [
+        [false, issue({ names: ["other.example"] })],
+        [false, issue({ by: "stranger" })],
+        [false, selfSigned(localhost)],
+        [true, issue()]
+      ]
+      for (const [known, identity] of identities) {
+        const server = { identity, ...only(version) }
+        const sessions = new Tls.SessionCache()
+        const options = { ca, serverName: localhost, sessions, dangerouslyAcceptAnyCertificate: true }
+        for (const reused of [false, true]) {
+          const { client } = yield* agree(server, options)
+          assert.deepInclude(client, { reused, verified: known })
+        }
+      }
+    })
+}])
 
 const racing: ReadonlyArray<Case> = [
   {
