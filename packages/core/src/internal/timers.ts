@@ -5,7 +5,6 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { hasProperty } from "effect/Predicate"
 
 export interface Timers {
   /** Nanoseconds since whenever; never goes back. */
@@ -17,7 +16,6 @@ export interface Timers {
 interface System {
   readonly setTimeout: (what: () => void, millis: number) => unknown
   readonly clearTimeout: (timer: unknown) => void
-  readonly performance: { readonly now: () => number }
 }
 
 /** What the clock of the system sleeps by. */
@@ -66,83 +64,5 @@ const ofClock = (context: Context.Context<never>, clock: Clock.Clock, millis: nu
     if (!due) return
     due = false
     fiber.interruptUnsafe()
-  }
-}
-
-// --- limits ----------------------------------------------------------------------------------------------------------
-
-/**
- * A timer that is nearly always called off. All limits of one length share one of the system's: to set one and to call it
- * off costs a part of what everything else does that stands around a connect.
- */
-export const limit = (context: Context.Context<never>, millis: number, what: () => void): () => void => {
-  if (Context.get(context, Clock.Clock) !== systemClock || !(millis >= 1 && millis <= longest)) {
-    return after(context, millis, what)
-  }
-  let limits = byLength.get(millis)
-  if (limits === undefined || limits.by !== system.setTimeout) byLength.set(millis, limits = new Limits(millis))
-  return limits.after(what)
-}
-
-const byLength = new Map<number, Limits>()
-
-interface Limit {
-  readonly at: number
-  readonly what: () => void
-}
-
-/** A timer that can be told not to keep the process alive. */
-interface Timer {
-  readonly ref: () => void
-  readonly unref: () => void
-}
-
-const isTimer = (u: unknown): u is Timer => hasProperty(u, "ref") && hasProperty(u, "unref")
-
-/** Limits of one length: the first one that was set is the first one that is over. */
-class Limits {
-  private readonly millis: number
-  private readonly limits = new Set<Limit>()
-  private timer: unknown
-  /** What sets its timers: a test may put another in its place, and the one of before then stands still. */
-  readonly by: System["setTimeout"] = system.setTimeout
-
-  constructor(millis: number) {
-    this.millis = millis
-  }
-
-  after(what: () => void): () => void {
-    const limit: Limit = { at: system.performance.now() + this.millis, what }
-    if (this.timer === undefined) this.arm(this.millis)
-    else if (this.limits.size === 0 && isTimer(this.timer)) this.timer.ref()
-    this.limits.add(limit)
-    return () => {
-      if (this.limits.delete(limit) && this.limits.size === 0) this.rest()
-    }
-  }
-
-  private arm(millis: number): void {
-    this.timer = system.setTimeout(() => this.fire(), millis)
-  }
-
-  /** There is none left. The timer stays for the next one, and keeps nothing alive. */
-  private rest(): void {
-    if (isTimer(this.timer)) return this.timer.unref()
-    system.clearTimeout(this.timer)
-    this.timer = undefined
-  }
-
-  private fire(): void {
-    this.timer = undefined
-    const now = system.performance.now()
-    for (const limit of this.limits) {
-      if (limit.at > now) break
-      this.limits.delete(limit)
-      limit.what()
-    }
-    const [next] = this.limits
-    if (next !== undefined) {
-      if (this.timer === undefined) this.arm(Math.max(1, Math.ceil(next.at - system.performance.now())))
-    } else if (byLength.get(this.millis) === this) byLength.delete(this.millis)
   }
 }

@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { limit } from "./timers.ts"
+import { after } from "./timers.ts"
 
 /** What is not through in time is interrupted, and fails with what `late` makes. */
 export const within = <A, E, R, E2>(
@@ -21,7 +21,7 @@ export const within = <A, E, R, E2>(
       const fiber = run(self)
       if (fiber.pollUnsafe() !== undefined) return resume(fiber.pollUnsafe()!)
       let isLate = false
-      const forget = limit(context, Duration.toMillis(duration), () => {
+      const forget = after(context, Duration.toMillis(duration), () => {
         const interrupted = Effect.sync(() => {
           isLate = true
           fiber.interruptUnsafe()

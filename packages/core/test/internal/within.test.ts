@@ -95,21 +95,4 @@ describe("a time-out", () => {
       yield* Fiber.interrupt(fiber)
       assert.strictEqual(timers(), before)
     }))
-
-  it.live("gives each its own time, also where a timer of that length is there already", () =>
-    Effect.gen(function*() {
-      const length = Duration.millis(60)
-      const timed = (from: number) =>
-        Effect.as(Effect.flip(within(Effect.never, length, () => "late")), () => performance.now() - from)
-      // called off: what is left of it would be over too early
-      yield* within(Effect.yieldNow, length, () => "late")
-      yield* Effect.sleep("30 millis")
-      const first = yield* Effect.forkChild(Effect.suspend(() => timed(performance.now())), { startImmediately: true })
-      yield* Effect.sleep("20 millis")
-      const second = yield* Effect.forkChild(Effect.suspend(() => timed(performance.now())), { startImmediately: true })
-      const took = (yield* Fiber.join(first))()
-      assert.isAtLeast(took, 59)
-      assert.isUndefined(second.pollUnsafe())
-      assert.isAtLeast((yield* Fiber.join(second))(), 59)
-    }))
 })
