@@ -5,12 +5,12 @@ import { NodeConnector } from "@effect-winsock/node"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Schedule, Scope } from "effect"
 import { AddressResolver, type NetAddress } from "effect/net"
-import * as childProcess from "node:child_process"
 import * as path from "node:path"
 import { namespaceCommand } from "../../../scripts/lib/live-world.ts"
 import type { Outcome } from "./racing/run.ts"
 import { blackHole } from "./utils/blackHole.ts"
 import { leavingNothing } from "./utils/leaks.ts"
+import { runInNamespaces } from "./utils/namespaces.ts"
 
 const namespaces = namespaceCommand()
 
@@ -61,25 +61,14 @@ describe.skipIf(typeof namespaces === "string")("RFC 8305, live, through a conne
   let code: number | null = null
 
   beforeAll(async () => {
-    const [command, ...flags] = namespaces
-    const run = path.join(import.meta.dirname, "racing/run.ts")
-    const child = childProcess.spawn(command!, [...flags, process.execPath, run], {
-      cwd: path.join(import.meta.dirname, "../../.."),
-      stdio: ["ignore", "pipe", "pipe"]
-    })
-    const kill = () => void child.kill("SIGKILL")
-    process.once("exit", kill)
-    let lines = ""
-    child.stdout.on("data", (chunk: Buffer) => lines += chunk.toString())
-    child.stderr.on("data", (chunk: Buffer) => words += chunk.toString())
-    const late = setTimeout(kill, 80_000)
-    code = await new Promise((resolve) => child.once("close", resolve))
-    clearTimeout(late)
-    process.off("exit", kill)
-    for (const line of lines.split("\n").filter((line) => line !== "")) {
-      const outcome = JSON.parse(line) as Outcome
-      outcomes.set(outcome.title, outcome)
-    }
+    const ran = await runInNamespaces<Outcome>(
+      path.join(import.meta.dirname, "racing/run.ts"),
+      80_000,
+      namespaces as Array<string>
+    )
+    words = ran.words
+    code = ran.code
+    for (const outcome of ran.outcomes) outcomes.set(outcome.title, outcome)
   }, 90_000)
 
   for (const [title, { attempts = [], became, by, millis = 0 }] of Object.entries(expected)) {

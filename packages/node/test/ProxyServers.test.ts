@@ -2,25 +2,12 @@
 // in namespaces of their own, where there are routes that refuse, a port that is silent and names that are known: see
 // proxies/run.ts.
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
-import * as childProcess from "node:child_process"
-import * as fs from "node:fs"
-import * as os from "node:os"
 import * as path from "node:path"
 import type { Outcome } from "./proxies/run.ts"
+import { lackingFor, runInNamespaces } from "./utils/namespaces.ts"
 
 const programs = ["danted", "microsocks", "squid", "tinyproxy", "haproxy", "dnsmasq", "nft", "ip", "openssl"]
-const namespaces = ["unshare", "-nmpf", "--mount-proc", "--kill-child"]
-
-const works = (...command: ReadonlyArray<string>): boolean =>
-  childProcess.spawnSync(command[0]!, command.slice(1), { stdio: "ignore" }).status === 0
-
-const lackingHere = (): string | undefined => {
-  const missing = programs.filter((program) => !works("sh", "-c", `PATH=$PATH:/usr/sbin:/sbin command -v ${program}`))
-  if (missing.length > 0) return `${missing.join(", ")} not installed`
-  return works(...namespaces, "sh", "-c", "mount -t tmpfs none /dev/shm") ? undefined : "needs root, for namespaces"
-}
-
-const lacking = lackingHere()
+const lacking = lackingFor(programs, "mount -t tmpfs none /dev/shm")
 if (lacking !== undefined) process.stderr.write(`skipped: proxies of Debian: ${lacking}\n`)
 
 /** What becomes of a connect, by the proxy it goes through. */
@@ -94,29 +81,10 @@ describe.skipIf(lacking !== undefined)("ProxyServers", () => {
   let code: number | null = null
 
   beforeAll(async () => {
-    const directory = fs.mkdtempSync(path.join(os.tmpdir(), "winsock-proxies-"))
-    fs.chmodSync(directory, 0o755) // Squid gives up being root
-    const [command, ...flags] = namespaces
-    const run = path.join(import.meta.dirname, "proxies/run.ts")
-    const child = childProcess.spawn(command!, [...flags, process.execPath, run, directory], {
-      cwd: path.join(import.meta.dirname, "../../.."),
-      env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` },
-      stdio: ["ignore", "pipe", "pipe"]
-    })
-    const kill = () => void child.kill("SIGKILL")
-    process.once("exit", kill)
-    let lines = ""
-    child.stdout.on("data", (chunk: Buffer) => lines += chunk.toString())
-    child.stderr.on("data", (chunk: Buffer) => words += chunk.toString())
-    const late = setTimeout(kill, 50_000)
-    code = await new Promise((resolve) => child.once("close", resolve))
-    clearTimeout(late)
-    process.off("exit", kill)
-    fs.rmSync(directory, { recursive: true, force: true })
-    for (const line of lines.split("\n").filter((line) => line !== "")) {
-      const outcome = JSON.parse(line) as Outcome
-      outcomes.set(`${outcome.proxy}: ${outcome.what}`, outcome)
-    }
+    const ran = await runInNamespaces<Outcome>(path.join(import.meta.dirname, "proxies/run.ts"), 50_000)
+    words = ran.words
+    code = ran.code
+    for (const outcome of ran.outcomes) outcomes.set(`${outcome.proxy}: ${outcome.what}`, outcome)
   }, 60_000)
 
   for (const [what, proxies] of Object.entries(expected)) {
