@@ -60,6 +60,10 @@ const asTimePasses = <E, R>(running: Effect.Effect<Ran, E, R>) =>
     return yield* Fiber.join(fiber)
   })
 
+/** What a terminal does something about, but for the end of a line. */
+// oxlint-disable-next-line no-control-regex
+const obeyed = /(?!\n)[\p{Cc}\p{Cf}]/u
+
 describe("winsock connect", () => {
   it.effect("E09: says which code, from whom, at which step, and ends with 1", () =>
     inMemory(() =>
@@ -384,14 +388,49 @@ describe("winsock connect --send --expect", () => {
       })
     ))
 
-  it.effect("what a peer sends is not obeyed by the terminal", () =>
+  it.effect("what a peer sends is not obeyed by the terminal, and is the same as JSON", () =>
     inMemory(() =>
       Effect.gen(function*() {
-        yield* serve("127.0.0.1:80", (socket) => Winsock.send(socket, bytes("\u001b[2J\u009b2J\u007f.")))
-        const { out } = yield* command("connect", "127.0.0.1:80", "--expect", ".")
-        // oxlint-disable-next-line no-control-regex
-        assert.notMatch(out, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/)
-        assert.include(out, `"\\u001b[2J\\u009b2J\\u007f."`)
+        const said = "\u001b[2J\u009b2J\u007f\u202e\u{e0001}."
+        yield* serve("127.0.0.1:80", (socket) => Winsock.send(socket, bytes(said)))
+        const asked = ["connect", "127.0.0.1:80", "--expect", "."] as const
+        const { out } = yield* command(...asked)
+        assert.notMatch(out, obeyed)
+        assert.include(out, `"\\u001b[2J\\u009b2J\\u007f\\u202e\\udb40\\udc01."`)
+        const asJson = yield* command(...asked, "--json")
+        assert.notMatch(asJson.out, obeyed)
+        assert.strictEqual(connectReport(asJson).exchange?.received, said)
+      })
+    ))
+
+  it.effect("what was asked for is not obeyed by the terminal", () =>
+    inMemory(() =>
+      Effect.gen(function*() {
+        const path = "unix:/nowhere/\u001b[2J\u009b2J\u202e"
+        for (const more of [[], ["--json"], ["--trace"], ["--trace", "--json"]]) {
+          const { exitCode, out } = yield* command("connect", path, ...more)
+          assert.strictEqual(exitCode, 1)
+          assert.include(out, "nowhere")
+          assert.notMatch(out, obeyed)
+        }
+      })
+    ))
+
+  it.effect("what cannot be read is told without what a terminal obeys, and without a password", () =>
+    inMemory(() =>
+      Effect.gen(function*() {
+        const lines = [
+          ["connect", "\u001b[2J\u009b2J:80"],
+          ["connect", "h:80", "--trace", "--proxy", "http://alice:open-sesame@\u001b[2J:1"],
+          ["connect", "http://alice:open-sesame@h:80"]
+        ]
+        for (const line of lines) {
+          const { err, exitCode, out } = yield* command(...line)
+          assert.strictEqual(exitCode, 2)
+          assert.include(err + out, "Invalid value")
+          assert.notMatch(err + out, obeyed)
+          assert.notInclude(err + out, "open-sesame")
+        }
       })
     ))
 

@@ -44,9 +44,15 @@ const writeAll = (lines: ReadonlyArray<string>) => lines.length === 0 ? Effect.v
 
 type Parse<A> = (text: string) => Result.Result<A, string>
 
+/** A value as an error may tell it: what stands before an `@` is a user with a password. */
+const shown = (value: string): string => Print.visible(value.replace(/^.*:.*@/s, "…@"))
+
 const parseWith = <A>(kind: "flag" | "argument", option: string, parse: Parse<A>) => (value: string) =>
   Result.match(parse(value), {
-    onFailure: (expected) => Effect.fail(new CliError.InvalidValue({ option, value, expected, kind })),
+    onFailure: (expected) =>
+      Effect.fail(
+        new CliError.InvalidValue({ option, value: shown(value), expected: Print.visible(expected), kind })
+      ),
     onSuccess: Effect.succeed
   })
 
@@ -194,7 +200,7 @@ const teller = (
   const explained = new Map<string, string>()
   const write = (lines: ReadonlyArray<string>) => Effect.andThen(line.clear, writeAll(lines))
   return {
-    doing: line.show,
+    doing: (what) => line.show(Print.visible(what)),
     resolved: (lookup) => write([Print.lookup(lookup)]),
     attempted: (attempt) => {
       const code = attempt.error?.code ?? ""
@@ -237,7 +243,7 @@ const tracer = ({ stdout }: Terminal.Look, line: Terminal.Live, json: boolean) =
     const isOver = event._tag === "Succeeded" || event._tag === "Failed" || event._tag === "Interrupted"
     if (isOver) return Effect.andThen(line.clear, writeAll(Print.waterfall(seen, stdout)))
     const what = Trace.doing(event)
-    return what === undefined ? Effect.void : line.show(what)
+    return what === undefined ? Effect.void : line.show(Print.visible(what))
   }
 }
 
@@ -313,7 +319,7 @@ const connect = Command.make(
       const tell = (report: Report.ConnectReport) =>
         Effect.andThen(
           line.clear,
-          json ? Console.log(JSON.stringify(report)) : writeAll(Print.ending(report, look.stdout))
+          json ? Console.log(Print.json(report)) : writeAll(Print.ending(report, look.stdout))
         )
       const exitCode = yield* Connect.run(options, json ? silent : teller(target.protocol, look, line), tell)
       yield* end(exitCode)
@@ -366,8 +372,7 @@ const listen = Command.make(
   },
   Effect.fnUntraced(function*({ calleeData, echo, json, once, target, ...rest }) {
     const { stdout } = yield* Terminal.look
-    const tell = (report: Listen.News) =>
-      json ? Console.log(JSON.stringify(report)) : writeAll(Print.news(report, stdout))
+    const tell = (report: Listen.News) => json ? Console.log(Print.json(report)) : writeAll(Print.news(report, stdout))
     const options = { ...carryingOf(rest), calleeData: Option.getOrUndefined(calleeData), echo, once, target }
     const wrong = wrongOfListen(options)
     if (wrong !== undefined) return yield* Effect.andThen(Console.error(wrong), end(2))

@@ -12,9 +12,17 @@ const time = (ms: number): string => ms < 10_000 ? `${ms.toFixed(1)} ms` : `${(m
 
 const count = (bytes: number): string => bytes === 1 ? "1 byte" : `${bytes} bytes`
 
-// What comes from a peer may hold what a terminal obeys: the bytes it sent, the path it is bound to.
-const quote = (text: string): string =>
-  JSON.stringify(text).replace(/[\u007f-\u009f]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`)
+const unitOf = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`
+
+/** A terminal obeys some characters, and others change the order of what stands there: they are written in figures. */
+export const visible = (text: string): string =>
+  text.replace(/[\p{Cc}\p{Cf}]/gu, (character) => character.split("").map(unitOf).join(""))
+
+// What comes from a peer may hold such: the bytes it sent, the path it is bound to.
+const quote = (text: string): string => visible(JSON.stringify(text))
+
+/** A line of JSON. It means the same with figures in it. */
+export const json = (value: unknown): string => visible(JSON.stringify(value))
 
 // An unbound Unix-domain socket has no name; a line of JSON has to say something there.
 const nameOf = (remote: string, paint: Paint): string =>
@@ -36,11 +44,13 @@ const explain = ({ by, call, detail, native, stage, words }: Report.Failure, pai
   const quoted = [native?.syscall, native?.code, errno].filter((word) => word !== undefined).join(" ")
   const step = call === "lookup" ? "looking the name up" : `${call}, stage ${stage}`
   const where = `${step}, ${speakers[by]}${quoted === "" ? "" : `: ${quoted}`}`
-  return [words, paint.faint(where), ...(detail === undefined ? [] : [paint.faint(detail)])].map((line) => `  ${line}`)
+  return [words, paint.faint(where), ...(detail === undefined ? [] : [paint.faint(visible(detail))])].map((line) =>
+    `  ${line}`
+  )
 }
 
 export const lookup = ({ addresses, durationMs, host }: Report.Lookup): string =>
-  `${host} is ${addresses.join(", ")}, looked up in ${time(durationMs)}`
+  `${visible(host)} is ${addresses.join(", ")}, looked up in ${time(durationMs)}`
 
 /** One attempt; what has been explained before is not explained again. */
 export const attempt = (
@@ -50,13 +60,14 @@ export const attempt = (
   paint: Paint
 ): ReadonlyArray<string> => {
   const again = round > 1 ? `, round ${round}` : ""
-  const from = local === undefined ? "" : `, from ${local}`
-  if (pending) return [`${paint.strong(address)} has not answered after ${time(durationMs)}${again}`]
-  if (error === undefined && protocol === "udp") return [`${paint.strong(address)} is the peer${from}${again}`]
+  const from = local === undefined ? "" : `, from ${visible(local)}`
+  const to = paint.strong(visible(address))
+  if (pending) return [`${to} has not answered after ${time(durationMs)}${again}`]
+  if (error === undefined && protocol === "udp") return [`${to} is the peer${from}${again}`]
   return error === undefined
-    ? [`${paint.strong(address)} ${paint.good("connected")} in ${time(durationMs)}${from}${again}`]
+    ? [`${to} ${paint.good("connected")} in ${time(durationMs)}${from}${again}`]
     : [
-      `${paint.strong(address)} ${codeOf(error, paint)} after ${time(durationMs)}${from}${again}`,
+      `${to} ${codeOf(error, paint)} after ${time(durationMs)}${from}${again}`,
       ...(explained ? [] : explain(error, paint))
     ]
 }
@@ -122,7 +133,9 @@ export const ending = (report: Report.ConnectReport, paint: Paint): ReadonlyArra
     failed: error === undefined || attempts.at(-1)?.error === error
       ? []
       : [
-        `${remote === undefined ? "" : `${paint.strong(remote)} `}${codeOf(error, paint)} after ${time(durationMs)}`,
+        `${remote === undefined ? "" : `${paint.strong(visible(remote))} `}${codeOf(error, paint)} after ${
+          time(durationMs)
+        }`,
         ...explain(error, paint)
       ],
     interrupted: [paint.bad(`interrupted after ${time(durationMs)}`)],
@@ -146,7 +159,7 @@ const asks = (who: string, qos: Report.CallerReport["qos"]): ReadonlyArray<strin
 export const news = (report: News, paint: Paint): ReadonlyArray<string> => {
   switch (report._tag) {
     case "ListeningReport":
-      return [`${report.protocol === "udp" ? "receiving" : "listening"} at ${paint.strong(report.address)}`]
+      return [`${report.protocol === "udp" ? "receiving" : "listening"} at ${paint.strong(visible(report.address))}`]
     case "CallerReport":
       return [
         `${report.caller}: ${nameOf(report.remote, paint)} ${paint.good("connected")}`,
@@ -171,7 +184,7 @@ export const news = (report: News, paint: Paint): ReadonlyArray<string> => {
         `${nameOf(report.remote, paint)} sent ${count(report.receivedBytes)}${report.echoed ? ", sent back" : ""}`
       ]
     case "ListenFailureReport":
-      return [`${paint.strong(report.target)} ${codeOf(report.error, paint)}`, ...explain(report.error, paint)]
+      return [`${paint.strong(visible(report.target))} ${codeOf(report.error, paint)}`, ...explain(report.error, paint)]
   }
 }
 
@@ -247,7 +260,7 @@ const code = (name: WsaError.Code, paint: Paint): ReadonlyArray<string> => {
 const writeEvent = Schema.encodeSync(Schema.fromJsonString(Schema.toCodecJson(ConnectorEvent.ConnectorEvent)))
 
 /** An event of a pipeline as a line of JSON. */
-export const event = (event: ConnectorEvent.ConnectorEvent): string => writeEvent(event)
+export const event = (event: ConnectorEvent.ConnectorEvent): string => visible(writeEvent(event))
 
 /** What a pipeline did, and what it failed with. */
 export const waterfall = (
