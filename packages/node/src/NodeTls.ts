@@ -146,13 +146,14 @@ const server = (options: Tls.AcceptOptions, secureContext: tls.SecureContext): S
  * @since 0.1.0
  */
 export const layer: Layer.Layer<Tls.Tls> = Layer.sync(Tls.Tls, () => {
-  const contextOf = makeContexts()
+  const contextOfClient = makeContexts("client")
+  const contextOfServer = makeContexts("server")
   return Tls.Tls.of({
     connect: (connection, options) =>
       Effect.gen(function*() {
         const fault = Tls.faultOf("client", options)
         if (fault !== undefined) return yield* fault
-        const context = yield* Effect.fromResult(contextOf(options))
+        const context = yield* Effect.fromResult(contextOfClient(options))
         const session = options.sessions?.take(options, yield* DateTime.now)
         return yield* secured(connection, client(options, context, session))
       }),
@@ -160,7 +161,7 @@ export const layer: Layer.Layer<Tls.Tls> = Layer.sync(Tls.Tls, () => {
       Effect.gen(function*() {
         const fault = Tls.faultOf("server", options)
         if (fault !== undefined) return yield* fault
-        return yield* secured(connection, server(options, yield* Effect.fromResult(contextOf(options))))
+        return yield* secured(connection, server(options, yield* Effect.fromResult(contextOfServer(options))))
       })
   })
 })

@@ -652,6 +652,48 @@ describe.skipIf(find("openssl") === undefined)("NodeTls", () => {
   // --- servers -------------------------------------------------------------------------------------------------------
 
   for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
+    test(`a server is told what breaks a session of ${version} after its handshake`, () =>
+      leavingNothing(Effect.scoped(Effect.gen(function*() {
+        const server = yield* ours(good)
+        const reading = yield* Effect.forkChild(
+          Effect.flip(Effect.scoped(
+            Effect.flatMap(server.accept(), ({ read, write }) => Effect.andThen(write(utf8("hi")), read))
+          ))
+        )
+        const under = net.connect(SocketAddress.portOf(server.address)!, "127.0.0.1").on("error", () => {})
+        yield* Effect.addFinalizer(() => Effect.sync(() => under.destroy()))
+        const peer = tls.connect({ socket: under, ca: made.ca.cert, servername: "localhost", maxVersion: version })
+        yield* Effect.promise(() => once(peer.on("error", () => {}), "data"))
+        // a record that was never encrypted under the keys of this session
+        under.write(Buffer.from([0x17, 3, 3, 0, 40, ...Buffer.alloc(40, 7)]))
+        assert.strictEqual((yield* Fiber.join(reading))._tag, "TlsProtocol")
+      }))))
+  }
+
+  test("no client makes a server do one handshake after the other", () =>
+    leavingNothing(Effect.scoped(Effect.gen(function*() {
+      const server = yield* ours(good)
+      const reading = yield* Effect.forkChild(
+        Effect.exit(Effect.scoped(Effect.flatMap(server.accept(), ({ read }) => read)))
+      )
+      const peer = tls.connect({
+        port: SocketAddress.portOf(server.address)!,
+        ca: made.ca.cert,
+        servername: "localhost",
+        maxVersion: "TLSv1.2"
+      }).on("error", () => {})
+      yield* Effect.addFinalizer(() => Effect.sync(() => peer.destroy()))
+      yield* Effect.promise(() => once(peer, "secureConnect"))
+      const refused = yield* Effect.callback<boolean>((resume) => {
+        peer.once("error", () => resume(Effect.succeed(true)))
+        peer.renegotiate({}, (error) => resume(Effect.succeed(error !== null)))
+      })
+      peer.destroy()
+      yield* Fiber.join(reading)
+      assert.isTrue(refused)
+    }))))
+
+  for (const version of ["TLSv1.2", "TLSv1.3"] as const) {
     test(`accepts, tells whom, and takes sessions of ${version} up again`, () =>
       leavingNothing(Effect.scoped(Effect.gen(function*() {
         const options = { maxVersion: version, alpn: ["h2"], clientCertificate: "require", ca: made.ca.cert } as const

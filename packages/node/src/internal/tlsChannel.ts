@@ -98,10 +98,13 @@ export class Channel<E> {
       this.established = true
       this.wake()
     })
-    socket.on("error", (error) => {
+    const failed = (error: Error) => {
       this.error ??= error
       this.wake()
-    })
+    }
+    socket.on("error", failed)
+    // What breaks a session of a server after its handshake Node tells to its own servers only, by this.
+    if (side._tag === "server") socket.on("_tlsError", failed)
     socket.on("end", () => {
       this.readEnded = true
       this.wake()

@@ -4,7 +4,7 @@
 import { Tls } from "@effect-winsock/core"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import { createPrivateKey, X509Certificate } from "node:crypto"
+import { constants, createPrivateKey, X509Certificate } from "node:crypto"
 import * as tls from "node:tls"
 
 type Made = Result.Result<tls.SecureContext, Tls.TlsBadOption>
@@ -68,7 +68,7 @@ const faultOfIdentity = ({ cert, key, passphrase }: Tls.Identity): Made | undefi
   }
 }
 
-const make = ({ ca, identity, maxVersion, minVersion }: Wanted): Made => {
+const make = ({ ca, identity, maxVersion, minVersion }: Wanted, side: "client" | "server"): Made => {
   const authorities = ca === undefined ? undefined : typeof ca === "string" || ca instanceof Uint8Array ? [ca] : ca
   for (const one of authorities ?? []) {
     const fault = faultOfCertificates(one)
@@ -82,6 +82,9 @@ const make = ({ ca, identity, maxVersion, minVersion }: Wanted): Made => {
       maxVersion: maxVersion ?? "TLSv1.3",
       // Without one OpenSSL takes no session up again for which it would have asked for a certificate.
       sessionIdContext: "effect-winsock",
+      // A handshake costs a server more than a client, which could ask for one after the other: Node counts them in its own
+      // servers only.
+      ...(side === "server" ? { secureOptions: constants.SSL_OP_NO_RENEGOTIATION } : {}),
       ...(authorities === undefined ? {} : { ca: authorities.map(bytesOf) }),
       ...(identity === undefined ? {} : {
         cert: bytesOf(identity.cert),
@@ -98,7 +101,7 @@ const make = ({ ca, identity, maxVersion, minVersion }: Wanted): Made => {
 const kept = 64
 
 /** Makes contexts, and gives the same one again for the same options: the same values, not equal ones. */
-export const makeContexts = (): (
+export const makeContexts = (side: "client" | "server"): (
   options: Tls.CommonOptions & { readonly identity?: Tls.Identity | undefined }
 ) => Made => {
   const known: Array<readonly [Wanted, Made]> = []
@@ -108,7 +111,7 @@ export const makeContexts = (): (
       wanted.maxVersion === maxVersion
     )
     const wanted = { ca, identity, minVersion, maxVersion }
-    const entry = found < 0 ? [wanted, make(wanted)] as const : known.splice(found, 1)[0]!
+    const entry = found < 0 ? [wanted, make(wanted, side)] as const : known.splice(found, 1)[0]!
     if (Result.isSuccess(entry[1])) known.push(entry)
     if (known.length > kept) known.shift()
     return entry[1]
