@@ -303,6 +303,16 @@ const lexical = (path: string): string => {
   return (path.startsWith("/") ? `/${joined}` : joined) + (path.endsWith("/") && joined !== "" ? "/" : "")
 }
 
+const known: ReadonlySet<unknown> = new Set<SocketAddress.Family>(["IPv4", "IPv6", "Unix"])
+
+/** A family that is none would fit no address: who denies it so would deny nothing. */
+const familiesOf = (families: NonNullable<Conditions["families"]>): NonNullable<Rule["families"]> => {
+  if (!Array.isArray(families) || !families.every((family) => known.has(family))) {
+    throw new TypeError(`families: expected a list of "IPv4", "IPv6" and "Unix", got ${String(families)}`)
+  }
+  return [...families]
+}
+
 const rule = (verdict: Rule["verdict"], name: string, conditions: Conditions): Rule => {
   const { except = [], families, networks, paths, ports } = conditions
   return Object.freeze({
@@ -310,7 +320,7 @@ const rule = (verdict: Rule["verdict"], name: string, conditions: Conditions): R
     verdict,
     networks: networks && Object.freeze(networks.map(networkOf)),
     except: Object.freeze(except.map(networkOf)),
-    families: families && Object.freeze([...families]),
+    families: families && Object.freeze(familiesOf(families)),
     ports: ports && Object.freeze(portsOf(ports)),
     paths: paths && Object.freeze(paths.map(lexical))
   })
@@ -321,7 +331,7 @@ const rule = (verdict: Rule["verdict"], name: string, conditions: Conditions): R
  *
  * **Details**
  *
- * Throws a `TypeError` where a network or a port cannot be read.
+ * Throws where a network, a family or a port cannot be read.
  *
  * **Example** (One port of one network)
  *
@@ -346,7 +356,7 @@ export const allow = (name: string, conditions: Conditions = {}): Rule => rule("
  *
  * **Details**
  *
- * Throws a `TypeError` where a network or a port cannot be read.
+ * Throws where a network, a family or a port cannot be read.
  *
  * **Example** (No mail)
  *

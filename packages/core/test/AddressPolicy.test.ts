@@ -286,5 +286,9 @@ describe("AddressPolicy.make", () => {
     for (const port of [-1, 65536, 1.5, [2, 1], [0, 70000]] as const) {
       assert.throws(() => AddressPolicy.deny("wrong", { ports: [port] }), /expected a port/)
     }
+    // it would fit nothing, and what was meant to be denied would be allowed
+    for (const families of ["IPv4", ["ipv4"], ["IPv6", 4], [undefined]]) {
+      assert.throws(() => AddressPolicy.deny("wrong", { families } as AddressPolicy.Conditions), /^families: expected/)
+    }
   })
 })
