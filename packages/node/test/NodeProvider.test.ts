@@ -1,6 +1,6 @@
 import { Provider, SocketAddress } from "@effect-winsock/core"
 import { NodeProvider } from "@effect-winsock/node"
-import { afterEach, assert, describe, it } from "@effect/vitest"
+import { afterAll, afterEach, assert, describe, it } from "@effect/vitest"
 import { once } from "node:events"
 import * as fs from "node:fs"
 import * as net from "node:net"
@@ -101,7 +101,17 @@ const pair = async (family: SocketAddress.Family, at: SocketAddress.Input) => {
   return { server, client, peer }
 }
 
-const directory = () => fs.mkdtempSync(path.join(os.tmpdir(), "winsock-"))
+const directories: Array<string> = []
+
+const directory = () => {
+  const made = fs.mkdtempSync(path.join(os.tmpdir(), "winsock-"))
+  directories.push(made)
+  return made
+}
+
+afterAll(() => {
+  for (const made of directories) fs.rmSync(made, { recursive: true })
+})
 
 const families: ReadonlyArray<readonly [string, SocketAddress.Family, () => SocketAddress.Input]> = [
   ["IPv4", "IPv4", () => "127.0.0.1:0"],
