@@ -82,17 +82,32 @@ describe("a time-out", () => {
       assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
     }))
 
-  it.live("leaves no timer", () =>
-    Effect.gen(function*() {
-      const timers = () => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length
-      const before = timers()
-      const patient = within(Effect.yieldNow, Duration.minutes(1), () => "late")
+  it.live("leaves no timer", () => {
+    // of this length nobody else has one
+    const millis = 61_234
+    const running = new Set<unknown>()
+    const { clearTimeout, setTimeout } = globalThis
+    const watched = (what: () => void, after: number) => {
+      const timer = setTimeout(what, after)
+      if (after === millis) running.add(timer)
+      return timer
+    }
+    Object.assign(globalThis, {
+      setTimeout: watched,
+      clearTimeout: (timer: NodeJS.Timeout) => {
+        running.delete(timer)
+        clearTimeout(timer)
+      }
+    })
+    return Effect.gen(function*() {
+      const patient = within(Effect.yieldNow, Duration.millis(millis), () => "late")
       yield* Effect.forEach(Array.from({ length: 100 }), () => patient, { discard: true })
-      const fiber = yield* Effect.forkChild(within(Effect.never, Duration.minutes(1), () => "late"), {
-        startImmediately: true
-      })
-      assert.isAbove(timers(), before)
+      assert.strictEqual(running.size, 0)
+      const waiting = within(Effect.never, Duration.millis(millis), () => "late")
+      const fiber = yield* Effect.forkChild(waiting, { startImmediately: true })
+      assert.strictEqual(running.size, 1)
       yield* Fiber.interrupt(fiber)
-      assert.strictEqual(timers(), before)
-    }))
+      assert.strictEqual(running.size, 0)
+    }).pipe(Effect.ensuring(Effect.sync(() => Object.assign(globalThis, { clearTimeout, setTimeout }))))
+  })
 })
