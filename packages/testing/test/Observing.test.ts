@@ -4,7 +4,7 @@
 import { Connector, type ConnectorEvent, RetryPolicy, SocketAddress, Winsock, WsaError } from "@effect-winsock/core"
 import { Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect-winsock/testing/vitest"
-import { Data, Effect, Exit, Fiber, Option, Result, Schedule, Stream } from "effect"
+import { Data, Effect, Exit, Fiber, Option, References, Result, Schedule, Stream } from "effect"
 import { Dice } from "./utils/dice.ts"
 
 type Event = ConnectorEvent.ConnectorEvent
@@ -209,6 +209,22 @@ describe("the events of a pipeline", () => {
       assert.deepStrictEqual(lines.slice(-2), ["30 AttemptLost r1 a1", "30 Interrupted"])
       assert.strictEqual(net.counts().attempts, 0)
     })))
+
+  it("an interruption that comes before it has begun is waited for by nobody", () => {
+    const connector = Connector.winsock.pipe(Connector.tapEvents(() => Effect.void))
+    for (let steps = 12; steps < 60; steps++) {
+      for (let turns = 0; turns < 6; turns++) {
+        const program = Effect.gen(function*() {
+          const fiber = yield* Effect.forkChild(
+            Effect.provideService(Effect.scoped(connector.connect(closed)), References.MaxOpsBeforeYield, steps)
+          )
+          for (let i = 0; i < turns; i++) yield* Effect.yieldNow
+          yield* Fiber.interrupt(fiber)
+        })
+        assert.strictEqual(Sim.run(scoped(program)).ended, "done", `${steps} steps, ${turns} turns`)
+      }
+    }
+  })
 
   it.sim("what is no failure is told as a defect, of the attempt and of the pipeline", () =>
     scoped(Effect.gen(function*() {

@@ -243,9 +243,14 @@ export const tapped = <A, E, R, E2, R2>(
         Effect.onError(Effect.interruptible(next), (cause) =>
           Deferred.failCause(broken, cause))
       )
-      const observed = observing(self, pipeline, target, (event) => Queue.offerUnsafe(events, event))
+      let began = false
+      const observed = observing(self, pipeline, target, (event) => {
+        began = true
+        Queue.offerUnsafe(events, event)
+      })
       const exit = yield* Effect.exit(restore(Effect.raceFirst(observed, Deferred.await(broken))))
-      yield* Fiber.join(telling)
+      // where it was interrupted before it began there is nothing to tell, and no end to wait for
+      yield* began ? Fiber.join(telling) : Fiber.interrupt(telling)
       return yield* exit
     })
   ))
