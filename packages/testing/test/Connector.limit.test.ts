@@ -1,7 +1,7 @@
 import { Connector } from "@effect-winsock/core"
 import { Sim } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Duration, Effect, Fiber } from "effect"
+import { Duration, Effect, Fiber, References } from "effect"
 import { Dice } from "./utils/dice.ts"
 
 /** Connects that take a second, and how many were under way at a time. */
@@ -90,6 +90,24 @@ describe("limit", () => {
     Sim.getOrThrow(report)
     assert.strictEqual(Duration.toMillis(report.elapsed), 1100)
     assert.deepStrictEqual([seen.began.length, left()], [2, 0])
+  })
+
+  it("loses no turn of those that are for all, wherever who has just taken one is interrupted", () => {
+    for (let steps = 12; steps < 60; steps++) {
+      for (let turns = 0; turns < 6; turns++) {
+        const { connector } = slow()
+        const limited = connector.pipe(Connector.limit({ perDestination: 1, total: 1 }))
+        const program = Effect.gen(function*() {
+          const given = yield* Effect.forkChild(
+            Effect.provideService(Effect.scoped(limited.connect("a:1")), References.MaxOpsBeforeYield, steps)
+          )
+          for (let i = 0; i < turns; i++) yield* Effect.yieldNow
+          yield* Fiber.interrupt(given)
+          yield* limited.connect("a:1")
+        })
+        assert.strictEqual(Sim.run(Effect.scoped(program)).ended, "done", `${steps} steps, ${turns} turns`)
+      }
+    }
   })
 
   it("is waited for within a time-out that stands after it, and not within one before it", () => {

@@ -4,8 +4,16 @@
 import * as Effect from "effect/Effect"
 import * as PartitionedSemaphore from "effect/PartitionedSemaphore"
 import * as Semaphore from "effect/Semaphore"
+import { withoutGivingWay } from "./givingWay.ts"
+
+// How many steps a fiber takes from here until it holds what it has taken of what is for all. Were it interrupted where it gives
+// way in between, that would be lost for good.
+const stepsOfTaking = 8
 
 const atLeastOne = (count: number): number => Math.max(1, Math.trunc(count))
+
+const taking = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.withFiber((fiber) => withoutGivingWay(fiber, self, stepsOfTaking))
 
 interface Lane {
   readonly semaphore: Semaphore.Semaphore
@@ -25,7 +33,7 @@ export class Limiter {
 
   /** Who waits for his destination has nothing yet of what is for all. */
   run<A, E, R>(destination: string, self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    const among = this.all === undefined ? self : this.all.withPermit(destination)(self)
+    const among = this.all === undefined ? self : taking(this.all.withPermit(destination)(self))
     if (this.perDestination === undefined) return among
     return Effect.acquireUseRelease(
       Effect.sync(() => this.enter(destination)),
