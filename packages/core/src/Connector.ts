@@ -1416,12 +1416,11 @@ export const circuitBreaker = <Target, Out, E, R>(
   mapConnect(
     self,
     (connect, target) =>
-      Effect.tapError(RetryPolicy.breaker(connect, destinationOf(target)), (error) =>
+      // a breaker writes down how it went before it gives what was opened
+      Pipeline.isolated(Effect.tapError(RetryPolicy.breaker(connect, destinationOf(target)), (error) =>
         error instanceof RetryPolicy.BreakerOpen
-          ? Observing.emit(() =>
-            Observing.refusal(error)
-          )
-          : Effect.void)
+          ? Observing.emit(() => Observing.refusal(error))
+          : Effect.void))
   )
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 import { Connector, RetryPolicy, SocketAddress, SocketOption, UserData, Winsock, WsaError } from "@effect-winsock/core"
 import { Memory, Sim, SimNetwork } from "@effect-winsock/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { type Duration, Effect, Exit, Fiber, Schedule, Scope } from "effect"
+import { type Duration, Effect, Exit, Fiber, Schedule, Scope, Stream } from "effect"
 import type { AddressResolver } from "effect/net"
 
 const at = SocketAddress.fromInputUnsafe
@@ -340,6 +340,27 @@ describe("Connector, simulated", () => {
         }).pipe(Effect.provide(RetryPolicy.layerBreaker({ failures: 2 })))
       )
       assert.deepStrictEqual(tags, ["WSAECONNREFUSED", "WSAECONNREFUSED", "BreakerOpen", "BreakerOpen"])
+    })
+
+    it("leave nothing where they are interrupted while a breaker writes down that one went well", () => {
+      const slow = RetryPolicy.Breaker.of({
+        execute: (self) =>
+          Effect.uninterruptibleMask((restore) => Effect.tap(restore(self), () => Effect.sleep("1 second"))),
+        state: () => Effect.succeed("Closed"),
+        transitions: Stream.empty
+      })
+      const [exit, open] = onNetwork((net) =>
+        Effect.gen(function*() {
+          const connect = Connector.winsock.pipe(Connector.circuitBreaker).connect(four)
+          const fiber = yield* Effect.forkChild(connect, { startImmediately: true })
+          yield* Effect.sleep("500 millis")
+          assert.strictEqual(net.counts("client").handles, 1)
+          yield* Fiber.interrupt(fiber)
+          return [yield* Fiber.await(fiber), net.counts("client").handles] as const
+        }).pipe(Effect.provideService(RetryPolicy.Breaker, slow))
+      )
+      assert.isTrue(Exit.hasInterrupts(exit))
+      assert.strictEqual(open, 0)
     })
   })
 
