@@ -13,7 +13,7 @@ import type * as Connection from "./Connection.ts"
 import * as Lost from "./internal/lost.ts"
 
 /**
- * How many connections a pool keeps, and for how long.
+ * How many connections a pool keeps, and for how long. A `min` or `max` that is no number is a `RangeError` where the pool is made.
  *
  * @category options
  * @since 0.1.0

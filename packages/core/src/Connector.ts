@@ -1428,7 +1428,8 @@ export const circuitBreaker = <Target, Out, E, R>(
 // ---------------------------------------------------------------------------------------------------------------------
 
 /**
- * How many connects may be under way at a time.
+ * How many connects may be under way at a time: whole numbers from 1 on. What is less is 1, and what is no number is a
+ * `RangeError` where the pipeline is made.
  *
  * @category options
  * @since 0.1.0

@@ -38,6 +38,14 @@ describe("limit", () => {
     assert.deepStrictEqual([seen.most, seen.all, seconds(report)], [2, 6, 3])
   })
 
+  it("takes no number that is none, which nobody could wait for", () => {
+    assert.throws(
+      () => Connector.limit(Connector.winsock, NaN),
+      /limit, perDestination: expected a number from 1 on, got NaN/
+    )
+    assert.throws(() => Connector.limit(Connector.winsock, { total: NaN }), RangeError)
+  })
+
   it("takes one destination for the same however it is written", () => {
     const { connector, seen } = slow()
     const limited = connector.pipe(Connector.limit(1))

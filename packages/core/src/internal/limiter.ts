@@ -4,13 +4,12 @@
 import * as Effect from "effect/Effect"
 import * as PartitionedSemaphore from "effect/PartitionedSemaphore"
 import * as Semaphore from "effect/Semaphore"
+import { countOf } from "./counts.ts"
 import { withoutGivingWay } from "./givingWay.ts"
 
 // How many steps a fiber takes from here until it holds what it has taken of what is for all. Were it interrupted where it gives
 // way in between, that would be lost for good.
 const stepsOfTaking = 8
-
-const atLeastOne = (count: number): number => Math.max(1, Math.trunc(count))
 
 const taking = <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.withFiber((fiber) => withoutGivingWay(fiber, self, stepsOfTaking))
@@ -27,8 +26,10 @@ export class Limiter {
   private readonly all: PartitionedSemaphore.PartitionedSemaphore<string> | undefined
 
   constructor(perDestination: number | undefined, total: number | undefined) {
-    this.perDestination = perDestination === undefined ? undefined : atLeastOne(perDestination)
-    this.all = total === undefined ? undefined : PartitionedSemaphore.makeUnsafe({ permits: atLeastOne(total) })
+    this.perDestination = perDestination === undefined ? undefined : countOf("limit, perDestination", perDestination, 1)
+    this.all = total === undefined
+      ? undefined
+      : PartitionedSemaphore.makeUnsafe({ permits: countOf("limit, total", total, 1) })
   }
 
   /** Who waits for his destination has nothing yet of what is for all. */

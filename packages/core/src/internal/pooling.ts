@@ -14,6 +14,7 @@ import * as Scope from "effect/Scope"
 import type { AddressPolicy } from "../AddressPolicy.ts"
 import type * as Connection from "../Connection.ts"
 import * as ConnectionPool from "../ConnectionPool.ts"
+import { countOf } from "./counts.ts"
 import * as Observing from "./observing.ts"
 import * as Pipeline from "./pipeline.ts"
 import * as Policed from "./policed.ts"
@@ -74,8 +75,8 @@ export const open = <Target, Out extends Connection.Connection<any>, E, R>(
   connect: Connect<Target, Out, E, R>,
   options: ConnectionPool.Options<Out>
 ): Effect.Effect<Lend<Target, Out, E>, never, R | Scope.Scope> => {
-  const min = Math.max(0, Math.trunc(options.min ?? 0))
-  const max = Math.max(1, min, Math.trunc(options.max ?? 10))
+  const min = countOf("pooled, min", options.min ?? 0, 0)
+  const max = countOf("pooled, max", options.max ?? 10, Math.max(1, min))
   const timeToLive = Duration.fromInputUnsafe(options.idleTimeToLive ?? "30 seconds")
   const maxAge = millisOf(options.maxAge ?? Duration.infinity)
   const waitTimeout = options.waitTimeout === undefined ? undefined : Duration.fromInputUnsafe(options.waitTimeout)
