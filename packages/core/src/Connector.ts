@@ -2074,7 +2074,8 @@ export const telemetry: {
     options: Telemetry.Options = {}
   ): Connector<Target, Out, E, R> => {
     const measured = Tracing.measuring(options)
-    return mapConnect(self, (connect, target) => Tracing.traced(connect, target, options, measured))
+    // spans are ended before what was opened is given
+    return mapConnect(self, (connect, target) => Pipeline.isolated(Tracing.traced(connect, target, options, measured)))
   }
 )
 

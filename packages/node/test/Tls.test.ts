@@ -4,7 +4,7 @@ import { Connection, Connector, SocketAddress, Tls, Winsock } from "@effect-wins
 import { NodeTls, NodeWinsock } from "@effect-winsock/node"
 import { afterAll, assert, beforeAll, describe, it } from "@effect/vitest"
 import { DateTime, Deferred, Effect, Exit, Fiber, Layer, Queue, Redacted, type Scope } from "effect"
-import { createHash, randomBytes } from "node:crypto"
+import { createHash, createPrivateKey, randomBytes } from "node:crypto"
 import { once } from "node:events"
 import * as net from "node:net"
 import * as tls from "node:tls"
@@ -844,6 +844,27 @@ describe.skipIf(find("openssl") === undefined)("NodeTls", () => {
     }))))
 
   // --- options that cannot be ----------------------------------------------------------------------------------------
+
+  test("a wrong passphrase is told as one, also where what it gives looks decrypted", () =>
+    Effect.gen(function*() {
+      const locked = made.issued({ passphrase: "secret" })
+      const saysOf = (passphrase: string): string | undefined => {
+        try {
+          createPrivateKey({ key: locked.key, passphrase })
+          return undefined
+        } catch (error) {
+          return (error as NodeJS.ErrnoException).code
+        }
+      }
+      // one in 256
+      let tries = 0
+      while (saysOf(`wrong ${tries}`)?.includes("BAD_DECRYPT")) tries++
+      const address = yield* nodeServer()
+      const identity = { ...identityOf(locked), passphrase: Redacted.make(`wrong ${tries}`) }
+      const error = yield* Effect.flip(Effect.scoped(secured(address, { identity })))
+      assert.instanceOf(error, Tls.TlsBadOption)
+      assert.strictEqual(error.option, "passphrase")
+    }))
 
   test("an option that cannot be used is told by its name, and no peer is asked for the key", () =>
     Effect.gen(function*() {

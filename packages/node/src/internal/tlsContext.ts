@@ -45,6 +45,8 @@ const bad = (option: Tls.TlsBadOption["option"], detail: string, code?: string):
 
 const bytesOf = (pem: Tls.Pem): string | Buffer => typeof pem === "string" ? pem : Buffer.from(pem)
 
+const isEncrypted = (key: Redacted.Redacted<Tls.Pem>): boolean => bytesOf(Redacted.value(key)).includes("ENCRYPTED")
+
 const faultOfIdentity = ({ cert, key, passphrase }: Tls.Identity): Made | undefined => {
   const fault = faultOfCertificates(cert)
   if (fault !== undefined) return bad("cert", fault)
@@ -62,7 +64,8 @@ const faultOfIdentity = ({ cert, key, passphrase }: Tls.Identity): Made | undefi
     if (secret === undefined && code !== undefined && /INTERRUPTED_OR_CANCELLED|MISSING_PASSPHRASE/.test(code)) {
       return bad("passphrase", "the key is encrypted, and there is none", code)
     }
-    return secret !== undefined && code !== undefined && /BAD_DECRYPT/.test(code)
+    // A wrong one is seen by the padding, and one in 256 has a padding that is right: what it gives is no key.
+    return secret !== undefined && isEncrypted(key)
       ? bad("passphrase", "the key cannot be decrypted with it", code)
       : bad("key", `it cannot be read: ${wordsOf(error)}`, code)
   }
