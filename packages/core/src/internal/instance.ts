@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { Carrier } from "../ConnectData.ts"
 import type * as Provider from "../Provider.ts"
+import { Held, type Item } from "./held.ts"
 import * as InstanceState from "./instanceState.ts"
 import type { Shared } from "./shaping.ts"
 import type * as SocketState from "./socketState.ts"
@@ -21,7 +22,7 @@ export type Resume = (answer: Effect.Effect<any, any>) => void
 export type Waiting = (resume: Resume) => void | Effect.Effect<void>
 
 /** A socket, as far as an instance has to do with it. */
-interface Held {
+interface Member extends Item {
   readonly handle: Pick<Provider.Handle, "close">
   readonly closeNow: () => void
 }
@@ -55,7 +56,7 @@ export class Instance {
   /** How many sockets and event objects were made. */
   made = 0
   /** Sockets whose handle has not told that it is closed. */
-  readonly sockets = new Set<Held>()
+  readonly sockets = new Held<Member>()
   /** What is waited for, and is to be given up when the instance is left. */
   readonly events = new Set<{ readonly close: () => void }>()
   /** What groups of sockets share of the flows that they are held to. */
@@ -66,7 +67,7 @@ export class Instance {
   /** How the blocking call of version 1.1 is cancelled. */
   private blocked: { cancel: Effect.Effect<void> } | undefined
   /** Who waits until sockets that were closed have given everything back. */
-  private leaving: Array<{ readonly left: Set<Held>; readonly resume: () => void }> = []
+  private leaving: Array<{ readonly left: Set<Member>; readonly resume: () => void }> = []
   readonly provider: Provider.Provider
   /** The provider below the carrier. */
   readonly bare: Provider.Provider
@@ -151,7 +152,7 @@ export class Instance {
     this.leaving.push({ left, resume: () => resume(Effect.void) })
   })
 
-  gone(socket: Held): void {
+  gone(socket: Member): void {
     this.sockets.delete(socket)
     if (this.leaving.length === 0) return
     const over = this.leaving.filter(({ left }) => left.delete(socket) && left.size === 0)

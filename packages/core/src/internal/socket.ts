@@ -19,6 +19,7 @@ import * as SocketAddress from "../SocketAddress.ts"
 import * as WsaError from "../WsaError.ts"
 import { settingsOf } from "./connectData/provider.ts"
 import type { Settings } from "./connectData/speech.ts"
+import type { Item } from "./held.ts"
 import type { Instance, Resume } from "./instance.ts"
 import * as InstanceState from "./instanceState.ts"
 import { ByteQueue, MessageQueue } from "./queue.ts"
@@ -168,6 +169,8 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
   }
 
   state: SocketState.SocketState
+  before: Item | undefined = undefined
+  after: Item | undefined = undefined
   readonly instance: Instance
   private readonly provider: Provider.Provider
   /** By order of making, so that what is ordered by it comes out alike in each run. */
@@ -446,6 +449,16 @@ export class Socket implements Provider.Sink, Host, Equal.Equal {
     if (!this.mayCancel(attempt)) return
     const local = this.handle.abort(attempt)
     this.wake(this.react({ _tag: "attemptFailed", attempt, failure: SocketState.connectTimedOut, local }))
+  }
+
+  get isConnecting(): boolean {
+    return this.state.phase._tag === "Connecting"
+  }
+
+  /** Ends the attempt that is under way, as TCP_MAXRTMS would. */
+  expire(): void {
+    const { phase } = this.state
+    if (phase._tag === "Connecting") this.timeOut(phase.attempt)
   }
 
   private forgetConnectTimeout(): void {
