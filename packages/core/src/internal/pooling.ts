@@ -93,7 +93,7 @@ export const open = <Target, Out extends Connection.Connection<any>, E, R>(
     waitTimeout === undefined ? Pool.get(places) : within(
       Pool.get(places),
       waitTimeout,
-      () => new ConnectionPool.PoolTimeout({ destination: Targets.textOf(target), max, waited: waitTimeout })
+      () => Exit.fail(new ConnectionPool.PoolTimeout({ destination: Targets.textOf(target), max, waited: waitTimeout }))
     )
 
   const isGood = ({ connection, since }: Place<Out>, now: number) =>

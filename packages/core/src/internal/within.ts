@@ -6,13 +6,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import { after } from "./timers.ts"
+import { afterTurn } from "./timers.ts"
 
-/** What is not through in time is interrupted, and fails with what `late` makes. */
+/** What is not through in time is interrupted, and ends with what `late` makes. */
 export const within = <A, E, R, E2>(
   self: Effect.Effect<A, E, R>,
   duration: Duration.Duration,
-  late: () => E2
+  late: () => Exit.Exit<never, E2>
 ): Effect.Effect<A, E | E2, R> =>
   Effect.contextWith((context) =>
     Effect.callback<A, E | E2, R>((resume) => {
@@ -21,13 +21,9 @@ export const within = <A, E, R, E2>(
       const fiber = run(self)
       if (fiber.pollUnsafe() !== undefined) return resume(fiber.pollUnsafe()!)
       let isLate = false
-      const forget = after(context, Duration.toMillis(duration), () => {
-        const interrupted = Effect.sync(() => {
-          isLate = true
-          fiber.interruptUnsafe()
-        })
-        // whoever ends in the same turn comes first: what a stack has said is worth more than that it was late
-        run(Effect.andThen(Effect.yieldNow, interrupted))
+      const forget = afterTurn(context, Duration.toMillis(duration), () => {
+        isLate = true
+        fiber.interruptUnsafe()
       })
       fiber.addObserver((exit) => {
         forget()
@@ -38,8 +34,8 @@ export const within = <A, E, R, E2>(
   )
 
 /** How it ends after it was interrupted for being late: what it says all the same counts. */
-const despite = <A, E, E2>(exit: Exit.Exit<A, E>, late: () => E2): Exit.Exit<A, E | E2> => {
+const despite = <A, E, E2>(exit: Exit.Exit<A, E>, late: () => Exit.Exit<never, E2>): Exit.Exit<A, E | E2> => {
   if (Exit.isSuccess(exit)) return exit
   const reasons = exit.cause.reasons.filter((reason) => !Cause.isInterruptReason(reason))
-  return reasons.length === 0 ? Exit.fail(late()) : Exit.failCause(Cause.fromReasons(reasons))
+  return reasons.length === 0 ? late() : Exit.failCause(Cause.fromReasons(reasons))
 }

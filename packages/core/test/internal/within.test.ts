@@ -4,7 +4,7 @@ import { TestClock } from "effect/testing"
 import { within } from "../../src/internal/within.ts"
 
 const limit = Duration.millis(10)
-const inTime = <A, E>(effect: Effect.Effect<A, E>) => within(effect, limit, (): string => "late")
+const inTime = <A, E>(effect: Effect.Effect<A, E>) => within(effect, limit, () => Exit.fail("late"))
 
 /** Runs it to its end under the test clock, and says how it ended and how many milliseconds that took. */
 const ended = <A, E>(effect: Effect.Effect<A, E>) =>
@@ -82,10 +82,11 @@ describe("a time-out", () => {
       assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
     }))
 
-  it.live("leaves no timer", () => {
+  it.live("leaves no timer, but for one that the next time-out of its length takes, and that keeps nothing alive", () => {
     // of this length nobody else has one
     const millis = 61_234
-    const running = new Set<unknown>()
+    const running = new Set<NodeJS.Timeout>()
+    const alive = () => Array.from(running).filter((timer) => timer.hasRef()).length
     const { clearTimeout, setTimeout } = globalThis
     const watched = (what: () => void, after: number) => {
       const timer = setTimeout(what, after)
@@ -100,14 +101,17 @@ describe("a time-out", () => {
       }
     })
     return Effect.gen(function*() {
-      const patient = within(Effect.yieldNow, Duration.millis(millis), () => "late")
+      const patient = within(Effect.yieldNow, Duration.millis(millis), () => Exit.fail("late"))
       yield* Effect.forEach(Array.from({ length: 100 }), () => patient, { discard: true })
-      assert.strictEqual(running.size, 0)
-      const waiting = within(Effect.never, Duration.millis(millis), () => "late")
+      assert.strictEqual(alive(), 0)
+      assert.strictEqual(running.size, 1)
+      const waiting = within(Effect.never, Duration.millis(millis), () => Exit.fail("late"))
       const fiber = yield* Effect.forkChild(waiting, { startImmediately: true })
+      assert.strictEqual(alive(), 1)
       assert.strictEqual(running.size, 1)
       yield* Fiber.interrupt(fiber)
-      assert.strictEqual(running.size, 0)
+      assert.strictEqual(alive(), 0)
+      assert.strictEqual(running.size, 1)
     }).pipe(Effect.ensuring(Effect.sync(() => Object.assign(globalThis, { clearTimeout, setTimeout }))))
   })
 })

@@ -5,6 +5,7 @@
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Host from "effect/net/Host"
 import type * as NetAddress from "effect/net/NetAddress"
 import * as Connection from "../../Connection.ts"
@@ -126,7 +127,7 @@ export const spoken = <E0>(
     within(
       talk.hear((bytes) => Frames.decodeReply(bytes, capacity), Frames.replyOverhead + capacity),
       Duration.millis(settings.replyTimeout),
-      () => told(connection, whom, Speech.silent(settings.replyTimeout))
+      () => Exit.fail(told(connection, whom, Speech.silent(settings.replyTimeout)))
     )
   ).pipe(Effect.flatMap(({ calleeData, verdict }) =>
     verdict === "rejected"
