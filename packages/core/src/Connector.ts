@@ -32,6 +32,8 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -55,6 +57,7 @@ import * as Connection from "./Connection.ts"
 import type * as ConnectionPool from "./ConnectionPool.ts"
 import type { ConnectorEvent } from "./ConnectorEvent.ts"
 import * as HappyEyeballs from "./HappyEyeballs.ts"
+import * as Around from "./internal/around.ts"
 import * as Inside from "./internal/connectData/inside.ts"
 import * as EffectSocket from "./internal/effectSocket.ts"
 import { withoutGivingWay } from "./internal/givingWay.ts"
@@ -66,11 +69,12 @@ import * as Policed from "./internal/policed.ts"
 import * as Pooling from "./internal/pooling.ts"
 import * as Keeping from "./internal/reconnecting.ts"
 import * as Resolving from "./internal/resolving.ts"
+import * as Retrying from "./internal/retrying.ts"
 import * as Internal from "./internal/socket.ts"
 import * as Targets from "./internal/target.ts"
 import * as Tracing from "./internal/telemetry.ts"
+import { afterTurn } from "./internal/timers.ts"
 import * as Tunnel from "./internal/tunnel.ts"
-import { within } from "./internal/within.ts"
 import * as Proxy from "./Proxy.ts"
 import * as Qos from "./Qos.ts"
 import type * as Reconnecting from "./Reconnecting.ts"
@@ -336,6 +340,23 @@ export const make = <Target, Out, E = never, R = never>(
  */
 export const isConnector = (u: unknown): u is Connector<never, unknown, unknown, unknown> => hasProperty(u, TypeId)
 
+const Run: unique symbol = Symbol.for("@effect-winsock/core/Connector/Run")
+
+/** A connect, told what is to be put around it. Is run once. */
+type Run<Target, Out, E, R> = (
+  target: Target,
+  around: Around.Around | undefined
+) => Effect.Effect<Out, E, R | Scope.Scope>
+
+/** A connector that does itself what would be put around it, or hands that on to what stands inside. */
+const running = <Target, Out, E, R>(run: Run<Target, Out, E, R>): Connector<Target, Out, E, R> =>
+  Object.assign(make((target: Target) => Effect.suspend(() => run(target, undefined))), { [Run]: run })
+
+/** Runs what stands inside of a step. A connector that knows nothing of what is put around it has it put there. */
+const runOf = <Target, Out, E, R>(self: Connector<Target, Out, E, R>): Run<Target, Out, E, R> =>
+  (self as { readonly [Run]?: Run<Target, Out, E, R> })[Run] ??
+    ((target, around) => Around.put(around, Effect.suspend(() => self.connect(target))))
+
 type Omitted = "WSAEWOULDBLOCK" | "WSAEALREADY" | "WSAEISCONN" | "WSAEINPROGRESS"
 const omitted: ReadonlySet<string> = new Set<Omitted>([
   "WSAEWOULDBLOCK",
@@ -374,44 +395,64 @@ export type ConnectError = Exclude<WsaError.SocketError | WsaError.WSAConnectErr
 // How many steps a fiber takes from here until the new socket is held by what closes it.
 const stepsOfSocket = 5
 
-const opened = (endpoint: Endpoint) =>
-  Effect.withFiber<
-    Connection.Connection,
-    WsaError.SocketError | WsaError.WSAConnectError,
-    Winsock.Winsock | Scope.Scope
-  >(
-    (fiber) => {
-      // what is asked about is what is connected to: an address is frozen, and the endpoint is not read again
-      const { address } = endpoint
-      const { observed, prepare } = fiber.getRef(Pipeline.Settings)
-      if (observed !== undefined) Observing.attempting(observed, address)
-      const denied = Policed.denial(fiber.context, address, "connect")
-      if (denied !== undefined) return Effect.fail(denied)
-      const socket = Winsock.socket({ family: SocketAddress.familyOf(address), type: "stream" })
-      const connected = (s: Winsock.Socket) => Effect.map(Winsock.WSAConnect(s, address), Connection.fromConnected)
-      if (observed === undefined && prepare.length === 0) {
-        // there is nothing but the socket to be closed: it needs no scope of its own
-        return withoutGivingWay(fiber, Effect.flatMap(socket, (s) => abandonedUnless(s, connected(s))), stepsOfSocket)
-      }
-      return Pipeline.isolated(Effect.gen(function*() {
-        const s = yield* socket
-        if (observed !== undefined) Observing.tell(observed, { _tag: "SocketOpened" })
-        for (const each of prepare) yield* each(s, endpoint)
-        const connection = yield* connected(s)
-        if (observed !== undefined) {
-          Observing.tell(observed, { _tag: "Connected", local: connection.local, remote: connection.remote })
-        }
-        return connection
-      }))
+const opened = (endpoint: Endpoint, around: Around.Around | undefined) =>
+  Effect.withFiber<Connection.Connection, ConnectError, Winsock.Winsock | Scope.Scope>((fiber) => {
+    // what is asked about is what is connected to: an address is frozen, and the endpoint is not read again
+    const { address } = endpoint
+    const settings = fiber.getRef(Pipeline.Settings)
+    const { observed, prepare } = settings
+    if (observed !== undefined) Observing.attempting(observed, address)
+    const denied = Policed.denial(fiber.context, address, "connect", settings)
+    if (denied !== undefined) return Effect.fail(denied)
+    if (observed !== undefined || prepare.length > 0) {
+      return Around.put(around, Effect.mapError(preparedSocket(endpoint, address, prepare, observed), unexpected))
     }
-  )
+    // there is nothing but the socket: it is closed without a scope of its own, and ends itself in time
+    const limit = Around.first(around, fiber.getRef(Clock.Clock))
+    let isLate = false
+    const connected = (s: Winsock.Socket) => {
+      const forget = limit === undefined || !Internal.Socket.is(s)
+        ? undefined
+        : afterTurn(fiber.context, limit.left, () => {
+          // whoever waits goes on before `expire` answers
+          isLate = s.isConnecting
+          s.expire()
+        })
+      return Effect.onExitPrimitive(connecting(s, address), (exit) => {
+        forget?.()
+        return Exit.isFailure(exit) && Internal.Socket.is(s) ? s.giveUp() : undefined
+      })
+    }
+    return Effect.catchCause(
+      withoutGivingWay(fiber, Effect.flatMap(socketFor(address), connected), stepsOfSocket),
+      (cause) =>
+        limit !== undefined && isLate ? Effect.die(limit.limit) : Effect.failCause(Cause.map(cause, unexpected))
+    )
+  })
 
-/** Closes the socket where it is not connected in the end. */
-const abandonedUnless = <A, E, R>(s: Winsock.Socket, connected: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.onExitPrimitive(
-    connected,
-    (exit) => Exit.isFailure(exit) && Internal.Socket.is(s) ? s.giveUp() : undefined
-  )
+const socketFor = (address: SocketAddress.SocketAddress) =>
+  Winsock.socket({ family: SocketAddress.familyOf(address), type: "stream" })
+
+const connecting = (s: Winsock.Socket, address: SocketAddress.SocketAddress) =>
+  Effect.map(Winsock.WSAConnect(s, address), Connection.fromConnected)
+
+/** A connect of a socket that is to be prepared, or of which somebody is told. */
+const preparedSocket = (
+  endpoint: Endpoint,
+  address: SocketAddress.SocketAddress,
+  prepare: ReadonlyArray<Pipeline.Prepare>,
+  observed: Observing.Observed | undefined
+) =>
+  Pipeline.isolated(Effect.gen(function*() {
+    const s = yield* socketFor(address)
+    if (observed !== undefined) Observing.tell(observed, { _tag: "SocketOpened" })
+    for (const each of prepare) yield* each(s, endpoint)
+    const connection = yield* connecting(s, address)
+    if (observed !== undefined) {
+      Observing.tell(observed, { _tag: "Connected", local: connection.local, remote: connection.remote })
+    }
+    return connection
+  }))
 
 const endpointOf = (input: EndpointInput): Result.Result<Endpoint, WsaError.WSAEFAULT> =>
   Result.mapBoth(SocketAddress.fromInput(isEndpoint(input) ? input.address : input), {
@@ -452,12 +493,12 @@ const endpointOf = (input: EndpointInput): Result.Result<Endpoint, WsaError.WSAE
  * @category connectors
  * @since 0.1.0
  */
-export const winsock: Connector<EndpointInput, Connection.Connection, ConnectError, Winsock.Winsock> = make((input) => {
-  const endpoint = endpointOf(input)
-  return Result.isFailure(endpoint)
-    ? Effect.fail(endpoint.failure)
-    : Effect.mapError(opened(endpoint.success), unexpected)
-})
+export const winsock: Connector<EndpointInput, Connection.Connection, ConnectError, Winsock.Winsock> = running(
+  (input, around) => {
+    const endpoint = endpointOf(input)
+    return Result.isFailure(endpoint) ? Effect.fail(endpoint.failure) : opened(endpoint.success, around)
+  }
+)
 
 /**
  * Connects to a target.
@@ -1123,16 +1164,25 @@ const timed = <Target, Out, E, R>(
   by: "attempt" | "deadline",
   what: string
 ): Connector<Target, Out, E | WsaError.WSAETIMEDOUT, R> => {
-  const limit = Duration.fromInputUnsafe(duration)
-  return mapConnect(self, (connect, target) =>
-    within(connect, limit, () =>
-      WsaError.make("WSAETIMEDOUT", {
-        call: "WSAConnect",
-        stage: "connect",
-        by,
-        remote: isEndpoint(target) ? target.address : undefined,
-        detail: `${what} took longer than ${Duration.format(limit)}`
-      })))
+  const length = Duration.fromInputUnsafe(duration)
+  const millis = Duration.toMillis(length)
+  if (millis === Number.POSITIVE_INFINITY) return self
+  const late = (target: Target) =>
+    WsaError.make("WSAETIMEDOUT", {
+      call: "WSAConnect",
+      stage: "connect",
+      by,
+      remote: isEndpoint(target) ? target.address : undefined,
+      detail: `${what} took longer than ${Duration.format(length)}`
+    })
+  return running((target: Target, around) => {
+    const limit = new Around.Limit(around, millis)
+    return Effect.catchCause(
+      runOf(self)(target, limit),
+      (cause): Effect.Effect<never, E | WsaError.WSAETIMEDOUT> =>
+        limit.isOver(cause) ? Effect.fail(late(target)) : Effect.failCause(cause)
+    )
+  })
 }
 
 /**
@@ -1300,21 +1350,29 @@ export const happyEyeballs: {
     self: Connector<Endpoint, Out, E, R>,
     options?: HappyEyeballs.Options
   ): Connector<Candidates, Out, E | WsaError.WSANO_DATA | WsaError.WSAEACCES, R> =>
-    make(({ addresses, origin }) =>
-      HappyEyeballs.race(
-        addresses,
-        (address) =>
+    running(({ addresses, origin }, around) =>
+      Effect.withFiber((fiber) => {
+        const settings = fiber.getRef(Pipeline.Settings)
+        // a race of one needs none, but whoever observes is told of it
+        if (Array.isArray(addresses) && addresses.length === 1 && settings.observed === undefined) {
+          const [address] = addresses
+          const denied = Policed.denial(fiber.context, address, "resolve", settings)
+          return HappyEyeballs.withAttempt<Out, E | WsaError.WSAEACCES, R | Scope.Scope>(
+            denied ?? runOf(self)(endpoint(address, origin), new Around.Isolation(around)),
+            address
+          )
+        }
+        const attempt = (address: SocketAddress.SocketAddress) =>
           Effect.contextWith((
             context: Context.Context<R>
           ): Effect.Effect<Out, E | WsaError.WSAEACCES, R | Scope.Scope> =>
             Policed.denial(context, address, "resolve") ?? self.connect(endpoint(address, origin))
-          ),
-        options
-      )
+          )
+        return Around.put(around, HappyEyeballs.race(addresses, attempt, options))
+      })
     )
 )
 
-/** Whose budget and whose breaker: that of the address, where it is one already, else that of what was asked for. */
 const destinationOf = (target: unknown): RetryPolicy.Destination =>
   isEndpoint(target) ? target.address : Targets.textOf(target)
 
@@ -1374,12 +1432,9 @@ export const retry: {
 } = dual(
   2,
   (self: Connector<unknown, unknown, any, unknown>, policy: RetryPolicy.Policy<never, unknown, unknown>) =>
-    mapConnect(self, (connect, target) =>
-      RetryPolicy.retry(connect, policy, {
-        get destination() {
-          return destinationOf(target)
-        }
-      }))
+    running((target, around) =>
+      Retrying.retry((inner) => runOf(self)(target, inner), policy, () => destinationOf(target), around)
+    )
 )
 
 /**
@@ -1793,13 +1848,13 @@ export const resolve: {
     self: Connector<Candidates, Out, E, R>,
     options: ResolveOptions = {}
   ): Connector<TargetInput, Out, E | ResolveError, R | AddressResolver.AddressResolver | Winsock.Winsock> =>
-    make((input: TargetInput) => {
+    running((input: TargetInput, around) => {
       const read = target(input)
       if (Result.isFailure(read)) return Effect.fail(read.failure)
       const { origin } = read.success
       return read.success._tag === "Endpoint"
-        ? self.connect({ _tag: "Candidates", origin, addresses: [read.success.address] })
-        : named(self, read.success.origin, options)
+        ? runOf(self)({ _tag: "Candidates", origin, addresses: [read.success.address] }, around)
+        : Around.put(around, named(self, read.success.origin, options))
     })
 )
 

@@ -70,6 +70,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import { dual } from "effect/Function"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import * as Scope from "effect/Scope"
@@ -839,22 +840,62 @@ class Race<A, E extends Failure, F, R> {
 }
 
 /**
- * The race of one address. Nothing can happen before its attempt ends, and where that is through there is nothing to decide:
- * the plan is asked where it fails. Most destinations have one address, and pay for no race.
+ * Makes the failure of an attempt carry it, as the failure of a race of one address does.
+ *
+ * **When to use**
+ *
+ * Use where there is one address, and whoever reads the error is to find in it what was tried, as always.
+ *
+ * **Details**
+ *
+ * What it fails with is of the same class, and has `attempts`: the address, step, code and times of this one. Nothing is closed
+ * that the attempt has opened: {@link race} does that.
+ *
+ * **Example** (Where it was refused)
+ *
+ * ```ts import.meta.vitest
+ * import { HappyEyeballs, SocketAddress, WsaError } from "@effect-winsock/core"
+ * import { Effect } from "effect"
+ *
+ * const refused = Effect.fail(WsaError.make("WSAECONNREFUSED", { call: "WSAConnect", stage: "connect" }))
+ * const address = SocketAddress.fromInputUnsafe("192.0.2.1:80")
+ * const program = refused.pipe(
+ *   HappyEyeballs.withAttempt(address),
+ *   Effect.catch((error) => Effect.succeed(error.attempts?.map(({ address }) => SocketAddress.format(address))))
+ * )
+ * await Effect.runPromise(program) // => ["192.0.2.1:80"]
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
  */
-const alone = <A, E extends Failure, R>(
-  address: SocketAddress.SocketAddress,
-  attempt: (address: SocketAddress.SocketAddress) => Effect.Effect<A, E, R>,
-  options: Options | undefined
-): Effect.Effect<A, E, R | Scope.Scope> =>
-  Effect.clockWith((clock) => {
-    const origin = clock.monotonicTimeNanosUnsafe()
-    return Effect.mapError(isolated(Effect.suspend(() => attempt(address))), (error) => {
-      const { state } = step(make<E>(options), answer([address], "all"), 0)
-      const now = Number((clock.monotonicTimeNanosUnsafe() - origin) / 1000n)
-      return WsaError.withAttempts(error, failures(step(state, { _tag: "Failed", attempt: 0, error }, now).state))
+export const withAttempt: {
+  /**
+   * Makes the failure of an attempt carry it, as the failure of a race of one address does.
+   */
+  (
+    address: SocketAddress.SocketAddress
+  ): <A, E extends Failure, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /**
+   * Makes the failure of an attempt carry it, as the failure of a race of one address does.
+   */
+  <A, E extends Failure, R>(self: Effect.Effect<A, E, R>, address: SocketAddress.SocketAddress): Effect.Effect<A, E, R>
+} = dual(
+  2,
+  <A, E extends Failure, R>(
+    self: Effect.Effect<A, E, R>,
+    address: SocketAddress.SocketAddress
+  ): Effect.Effect<A, E, R> =>
+    Effect.clockWith((clock) => {
+      const origin = clock.monotonicTimeNanosUnsafe()
+      return Effect.mapError(self, (error) => {
+        // the plan is asked only here: where the one attempt is through there is nothing to decide
+        const { state } = step(make<E>(), answer([address], "all"), 0)
+        const now = Number((clock.monotonicTimeNanosUnsafe() - origin) / 1000n)
+        return WsaError.withAttempts(error, failures(step(state, { _tag: "Failed", attempt: 0, error }, now).state))
+      })
     })
-  })
+)
 
 /**
  * Where a race has its addresses from: all of them, an effect that gives all of them, or answers as they come.
@@ -936,9 +977,9 @@ export const race: {
   options?: Options
 ): Effect.Effect<A, any, R | R2 | Scope.Scope> =>
   Effect.contextWith((context) =>
-    // whoever observes is told of the steps of the plan
+    // most destinations have one address, and pay for no race; whoever observes is told of the steps of the plan
     Array.isArray(addresses) && addresses.length === 1 && Context.get(context, Settings).observed === undefined
-      ? alone(addresses[0], attempt, options)
+      ? withAttempt(isolated(Effect.suspend(() => attempt(addresses[0]))), addresses[0])
       : isolated(together(addresses, attempt, options))
   )
 

@@ -49,26 +49,21 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import type * as Fiber from "effect/Fiber"
 import { dual } from "effect/Function"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import { type Pipeable, pipeArguments } from "effect/Pipeable"
-import { hasProperty } from "effect/Predicate"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
 import * as Schedule from "effect/Schedule"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import * as Tracer from "effect/Tracer"
 import type * as Types from "effect/Types"
-import type * as HappyEyeballs from "./HappyEyeballs.ts"
-import * as Observing from "./internal/observing.ts"
-import { Settings } from "./internal/pipeline.ts"
+import { put } from "./internal/around.ts"
 import * as RetryBudget from "./internal/retryBudget.ts"
+import * as Retrying from "./internal/retrying.ts"
 import * as Steps from "./internal/retrySteps.ts"
-import { within } from "./internal/within.ts"
 import * as SocketAddress from "./SocketAddress.ts"
 import * as Winsock from "./Winsock.ts"
 import * as WsaError from "./WsaError.ts"
@@ -125,8 +120,6 @@ class PolicyImpl implements Pipeable {
 
 const make = <Names extends Tag, E, R>(node: Steps.Node): Policy<Names, E, R> =>
   new PolicyImpl(node) as unknown as Policy<Names, E, R>
-
-const nodeOf = (policy: Policy<Tag, unknown, unknown>): Steps.Node => (policy as unknown as PolicyImpl).node
 
 const noTags: ReadonlySet<string> = new Set()
 
@@ -338,7 +331,7 @@ export const orElse: {
 } = dual(
   2,
   (self: Policy<Tag, unknown, unknown>, that: Policy<Tag, unknown, unknown>) =>
-    make({ _tag: "OrElse", first: nodeOf(self), second: nodeOf(that) })
+    make({ _tag: "OrElse", first: Retrying.nodeOf(self), second: Retrying.nodeOf(that) })
 )
 
 /**
@@ -382,7 +375,7 @@ export const merge: {
 } = dual(
   2,
   (self: Policy<Tag, unknown, unknown>, that: Policy<Tag, unknown, unknown>) =>
-    make({ _tag: "Merge", first: nodeOf(self), second: nodeOf(that) })
+    make({ _tag: "Merge", first: Retrying.nodeOf(self), second: Retrying.nodeOf(that) })
 )
 
 /**
@@ -442,7 +435,7 @@ export const upTo: {
 } = dual(2, (self: Policy<Tag, unknown, unknown>, limits: Limits) =>
   make({
     _tag: "UpTo",
-    policy: nodeOf(self),
+    policy: Retrying.nodeOf(self),
     attempts: limits.attempts,
     duration: limits.duration === undefined ? undefined : millisOf(limits.duration)
   }))
@@ -490,7 +483,7 @@ export const attemptTimeout: {
   ): Policy<Names, E | WsaError.WSAETIMEDOUT, R>
 } = dual(2, (self: Policy<Tag, unknown, unknown>, duration: Duration.Input) => {
   const first = Duration.fromInputUnsafe(duration)
-  return make({ _tag: "AttemptTimeout", policy: nodeOf(self), first, next: () => first })
+  return make({ _tag: "AttemptTimeout", policy: Retrying.nodeOf(self), first, next: () => first })
 })
 
 // --- schedules -------------------------------------------------------------------------------------------------------
@@ -810,8 +803,6 @@ export interface Expense {
   readonly destination: string | undefined
 }
 
-class Spent extends Context.Service<Spent, Expense>()("@effect-winsock/core/RetryPolicy/Spent") {}
-
 /**
  * Reads from a cause what was spent before it came out of {@link retry}.
  *
@@ -839,7 +830,7 @@ class Spent extends Context.Service<Spent, Expense>()("@effect-winsock/core/Retr
  * @since 0.1.0
  */
 export const spent = (cause: Cause.Cause<unknown>): Expense | undefined =>
-  Context.getOrUndefined(Cause.annotations(cause), Spent)
+  Context.getOrUndefined(Cause.annotations(cause), Retrying.Spent)
 
 /**
  * What an effect has to be for a policy: one that can fail with every code that the policy names.
@@ -904,173 +895,8 @@ export const retry: {
 } = dual(
   (args) => Effect.isEffect(args[0]),
   (self: Effect.Effect<unknown>, policy: Policy<Tag, unknown, unknown>, options: Options = {}) =>
-    Effect.withFiber((fiber) => new Series(self, nodeOf(policy), options, fiber).run())
+    Retrying.retry((around) => put(around, self), policy, () => options.destination ?? "", undefined)
 )
-
-/** What says of itself how to take it: a Winsock error, and what a step such as TLS or a proxy fails with. */
-const isFailure = (error: unknown): error is HappyEyeballs.Failure =>
-  WsaError.isWsaError(error) ||
-  hasProperty(error, "_tag") && hasProperty(error, "stage") && hasProperty(error, "retryClass")
-
-const tagOf = (error: unknown): string | undefined =>
-  isFailure(error) || error instanceof BreakerOpen ? error._tag : undefined
-
-const failureOf = (error: unknown, tag: string) => ({
-  tag,
-  retryClass: isFailure(error) ? error.retryClass : undefined,
-  error
-})
-
-/** One use of a policy: attempts until one goes well, or the last one has failed. */
-class Series {
-  private readonly self: Effect.Effect<unknown, unknown, any>
-  private readonly node: Steps.Node
-  private readonly options: Options
-  private readonly clock: Clock.Clock
-  private readonly budget: Budget | undefined
-  private readonly span: Tracer.Span | undefined
-  private readonly observed: Observing.Observed | undefined
-  private readonly began: number
-  private step: Steps.Step | undefined
-
-  constructor(
-    self: Effect.Effect<unknown, unknown, any>,
-    node: Steps.Node,
-    options: Options,
-    fiber: Fiber.Fiber<unknown, unknown>
-  ) {
-    this.self = self
-    this.node = node
-    this.options = options
-    this.clock = fiber.getRef(Clock.Clock)
-    this.budget = fiber.getRef(Budget)
-    const span = Context.getOrUndefined(fiber.context, Tracer.ParentSpan)
-    this.span = span?._tag === "Span" ? span : undefined
-    this.observed = fiber.getRef(Settings).observed
-    this.began = this.clock.currentTimeMillisUnsafe()
-  }
-
-  run(): Effect.Effect<unknown, unknown, any> {
-    this.note((account, now) => account.request(now))
-    return this.attempt(1, this.began, undefined, Steps.firstTimeout(this.node))
-  }
-
-  /** Asked for when it is wanted: most attempts go well, and there is no budget. */
-  private get destination(): Destination {
-    return this.options.destination ?? ""
-  }
-
-  private note<A>(f: (account: Account, now: number) => A): A | undefined {
-    if (this.budget === undefined) return undefined
-    const now = monotonicMillis(this.clock)
-    return f(this.budget.account(this.destination, now), now)
-  }
-
-  private attempt(
-    number: number,
-    startedAt: number,
-    previous: unknown,
-    timeout: Duration.Duration | undefined
-  ): Effect.Effect<unknown, unknown, any> {
-    const attempt = Effect.updateContext(
-      this.self,
-      (context: Context.Context<any>) => Context.add(context, CurrentAttempt, { number, startedAt, previous })
-    )
-    const timed = timeout === undefined
-      ? attempt
-      : within(attempt, timeout, () => timedOut(timeout, this.destination))
-    return Effect.matchCauseEffect(
-      this.observed === undefined ? timed : Observing.inRound(timed, this.observed, number),
-      {
-        onSuccess: (value) => {
-          this.note((account, now) => account.succeeded(now))
-          return Effect.succeed(value)
-        },
-        onFailure: (cause) => {
-          const error = Cause.hasDies(cause) ? Option.none() : Cause.findErrorOption(cause)
-          const tag = Option.isSome(error) ? tagOf(error.value) : undefined
-          return Option.isNone(error) || tag === undefined
-            ? Effect.failCause(cause)
-            : this.failed(cause, {
-              ...failureOf(error.value, tag),
-              attempt: number,
-              now: this.clock.currentTimeMillisUnsafe(),
-              startedAt,
-              began: this.began
-            })
-        }
-      }
-    )
-  }
-
-  private failed(cause: Cause.Cause<unknown>, failure: Steps.Failure): Effect.Effect<unknown, unknown, any> {
-    if (Steps.covers(this.node, failure)) this.note((account, now) => account.failed(now))
-    this.step ??= Steps.begin(this.node)
-    return Effect.flatMap(Steps.stepped(this.step, failure), (decision) => {
-      if (decision._tag === "Stop") return this.stopped(cause, failure, decision.reason)
-      if (this.note((account, now) => account.withdraw(now)) === false) return this.stopped(cause, failure, "budget")
-      this.event("retry", {
-        "error.type": failure.tag,
-        "retry.attempt": failure.attempt + 1,
-        "retry.delay": Duration.toMillis(decision.delay)
-      })
-      this.tell(failure, { _tag: "RetryScheduled", delay: Duration.toMillis(decision.delay) })
-      return Effect.flatMap(
-        Effect.sleep(decision.delay),
-        () => this.attempt(failure.attempt + 1, this.clock.currentTimeMillisUnsafe(), failure.error, decision.timeout)
-      )
-    })
-  }
-
-  private stopped(
-    cause: Cause.Cause<unknown>,
-    failure: Steps.Failure,
-    reason: StopReason
-  ): Effect.Effect<never, unknown> {
-    const elapsed = failure.now - this.began
-    this.event("retry.stopped", {
-      "error.type": failure.tag,
-      "retry.attempts": failure.attempt,
-      "retry.elapsed": elapsed,
-      "retry.reason": reason
-    })
-    this.tell(failure, { _tag: "RetryStopped", reason })
-    return Effect.failCause(Cause.annotate(
-      cause,
-      Context.make(Spent, {
-        attempts: failure.attempt,
-        elapsed: Duration.millis(elapsed),
-        reason,
-        destination: this.destination === "" ? undefined : nameOf(this.destination)
-      })
-    ))
-  }
-
-  private tell(
-    { attempt, error }: Steps.Failure,
-    news:
-      | { readonly _tag: "RetryScheduled"; readonly delay: number }
-      | { readonly _tag: "RetryStopped"; readonly reason: StopReason }
-  ): void {
-    if (this.observed === undefined) return
-    Observing.tell({ ...this.observed, round: attempt }, { ...news, failure: Observing.failureOf(error) })
-  }
-
-  private event(name: string, attributes: Record<string, unknown>): void {
-    this.span?.event(name, this.clock.currentTimeNanosUnsafe(), attributes)
-  }
-}
-
-const monotonicMillis = (clock: Clock.Clock): number => Number(clock.monotonicTimeNanosUnsafe() / 1000n) / 1000
-
-const timedOut = (timeout: Duration.Duration, destination: Destination) =>
-  WsaError.make("WSAETIMEDOUT", {
-    call: "WSAConnect",
-    stage: "connect",
-    by: "attempt",
-    remote: typeof destination === "string" ? undefined : destination,
-    detail: `its retry policy gives an attempt ${Duration.format(timeout)}`
-  })
 
 /**
  * The codes after which the same socket may be connected again (R26).
@@ -1142,7 +968,7 @@ export const sameSocket = <E2 = never, R2 = never>(
 ): Effect.Effect<Winsock.Connected, WsaError.WSAConnectError | E2, R2> =>
   retry(
     Winsock.WSAConnect(s, address, options),
-    make<Reusable, E2, R2>({ _tag: "Only", policy: nodeOf(policy), tags: new Set(reusable) }),
+    make<Reusable, E2, R2>({ _tag: "Only", policy: Retrying.nodeOf(policy), tags: new Set(reusable) }),
     { destination: Option.getOrUndefined(Result.getSuccess(SocketAddress.fromInput(address))) }
   )
 
@@ -1197,10 +1023,7 @@ export interface Budget {
  * @category references
  * @since 0.1.0
  */
-export const Budget: Context.Reference<Budget | undefined> = Context.Reference(
-  "@effect-winsock/core/RetryPolicy/Budget",
-  { defaultValue: (): Budget | undefined => undefined }
-)
+export const Budget: Context.Reference<Budget | undefined> = Retrying.Budget
 
 /**
  * How destinations are told apart by a budget or a breaker.
@@ -1213,11 +1036,8 @@ export interface KeyOptions {
   readonly key?: ((destination: Destination) => string) | undefined
 }
 
-const nameOf = (destination: Destination): string =>
-  typeof destination === "string" ? destination : SocketAddress.format(destination)
-
 const budgetOf = (make: () => RetryBudget.Account, every: number, options: KeyOptions): Layer.Layer<never> => {
-  const { key = nameOf } = options
+  const { key = Retrying.nameOf } = options
   return Layer.sync(Budget, () => {
     const account = RetryBudget.accounts(make, every)
     return { account: (destination, now) => account(key(destination), now) }
@@ -1383,7 +1203,7 @@ export const layerThrottle = (options: ThrottleOptions = {}): Layer.Layer<never>
 export const balance = (destination: Destination): Effect.Effect<number> =>
   Effect.withFiber((fiber) => {
     const budget = fiber.getRef(Budget)
-    const now = monotonicMillis(fiber.getRef(Clock.Clock))
+    const now = Retrying.monotonicMillis(fiber.getRef(Clock.Clock))
     return Effect.succeed(
       budget === undefined ? Number.POSITIVE_INFINITY : budget.account(destination, now).balance(now)
     )
@@ -1534,7 +1354,7 @@ export interface BreakerOptions extends KeyOptions {
  * @since 0.1.0
  */
 export const layerBreaker = (options: BreakerOptions = {}): Layer.Layer<Breaker> => {
-  const { failures = 5, key = nameOf, openFor = longerAndLonger } = options
+  const { failures = 5, key = Retrying.nameOf, openFor = longerAndLonger } = options
   const tripPolicy = CircuitBreaker.consecutive(failures)
   return Layer.effect(
     Breaker,
@@ -1736,7 +1556,7 @@ export const step = (
   const error = typeof failure === "string" ? sample(failure) : failure
   const failures = [...before.failures, { error, now, startedAt: options.startedAt ?? before.next }]
   const decision = Effect.runSync(
-    Effect.provideService(replay(nodeOf(before.policy), failures), Random.Random, luckOf(before.options))
+    Effect.provideService(replay(Retrying.nodeOf(before.policy), failures), Random.Random, luckOf(before.options))
   )
   return decision._tag === "Stop" ? decision : {
     _tag: "Retry",
@@ -1753,7 +1573,13 @@ const replay = (node: Steps.Node, failures: Progress["failures"]): Effect.Effect
   return Effect.gen(function*() {
     let decision: Steps.Decision = { _tag: "Stop", reason: "no entry" }
     for (const [i, { error, now, startedAt }] of failures.entries()) {
-      decision = yield* Steps.stepped(step, { ...failureOf(error, error._tag), attempt: i + 1, now, startedAt, began })
+      decision = yield* Steps.stepped(step, {
+        ...Retrying.failureOf(error, error._tag),
+        attempt: i + 1,
+        now,
+        startedAt,
+        began
+      })
     }
     return decision
   }) as Effect.Effect<Steps.Decision>
@@ -1807,7 +1633,7 @@ export interface FormatOptions {
  */
 export const format = (self: Policy<Tag, unknown>, options: FormatOptions = {}): string => {
   const { attempts = 5 } = options
-  const node = nodeOf(self)
+  const node = Retrying.nodeOf(self)
   const rows = Steps.rowsOf(node).map(({ label, tag }) => {
     const least = delays(self, tag as Tag, attempts, 0)
     const most = delays(self, tag as Tag, attempts, 1 - Number.EPSILON)

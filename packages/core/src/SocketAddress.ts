@@ -84,9 +84,15 @@ const invalid = (
 ): Result.Result<never, InvalidAddress> => Result.fail({ _tag: "InvalidAddress", kind, reason })
 
 const isMade = (input: object): boolean => {
+  if (input === lastMade) return true
   const proto = Object.getPrototypeOf(input)
-  return (proto === protoV4 || proto === protoV6 || proto === protoUnix) && Object.isFrozen(input)
+  if ((proto !== protoV4 && proto !== protoV6 && proto !== protoUnix) || !Object.isFrozen(input)) return false
+  lastMade = input
+  return true
 }
+
+// Each step on the way to a peer looks at its address again. What is frozen stays so, and what it is made of.
+let lastMade: object | undefined
 
 /** The longest path, in bytes of UTF-8: `sun_path` has 108 bytes, and a path ends with a NUL there. */
 const maximumPath = 107

@@ -262,6 +262,64 @@ describe("Connector, simulated", () => {
       })
     }
 
+    it("of everything goes on over the waits of a retry, and that of an attempt begins anew with each", () => {
+      const stories = onNetwork((net) =>
+        Effect.forEach([false, true], (isPrepared) =>
+          Effect.gen(function*() {
+            const began: Array<number> = []
+            const sim = yield* Sim.Sim
+            const from = sim.now()
+            const forget = net.meet(four, () => {
+              began.push((sim.now() - from) / 1000)
+              return began.length % 2 === 1 ? { outcome: "silence" } : { outcome: "WSAECONNREFUSED", after: "5 millis" }
+            })
+            const connector = (isPrepared ? Connector.hook(Connector.winsock, () => Effect.void) : Connector.winsock)
+              .pipe(
+                Connector.attemptTimeout("300 millis"),
+                Connector.happyEyeballs(),
+                Connector.resolve(),
+                Connector.retry(RetryPolicy.byCode({
+                  WSAETIMEDOUT: Schedule.spaced("100 millis"),
+                  WSAECONNREFUSED: Schedule.spaced("200 millis")
+                })),
+                Connector.timeout("1 second")
+              )
+            const { error, millis, open } = yield* failing(net, connector.connect("10.0.0.2:80"))
+            forget()
+            return { began, by: error._tag === "WSAETIMEDOUT" ? error.by : error._tag, millis, open }
+          }))
+      )
+      const story = { began: [0, 400, 605], by: "deadline" as const, millis: 1000, open: 0 }
+      assert.deepStrictEqual(stories, [story, story])
+    })
+
+    it("of two that are over at once the inner one comes first, and what tries again has no time left", () => {
+      const { error, millis, open } = onNetwork((net) => {
+        net.blackhole(four)
+        const connector = Connector.winsock.pipe(
+          Connector.attemptTimeout("1 second"),
+          Connector.retry(RetryPolicy.byCode({ WSAETIMEDOUT: Schedule.spaced("1 minute") })),
+          Connector.timeout("1 second")
+        )
+        return failing(net, connector.connect(four))
+      })
+      assert.deepInclude(error, { _tag: "WSAETIMEDOUT", by: "deadline" })
+      assert.deepStrictEqual([millis, open], [1000, 0])
+    })
+
+    it("of endless length are none", () => {
+      assert.strictEqual(Connector.timeout(Connector.winsock, "Infinity"), Connector.winsock)
+    })
+
+    it("end a connect that cannot be interrupted, too", () => {
+      const { error, millis, open } = onNetwork((net) => {
+        net.blackhole(four)
+        return failing(net, Effect.uninterruptible(Connector.timeout(Connector.winsock, "1 second").connect(four)))
+      })
+      assert.deepInclude(error, { _tag: "WSAETIMEDOUT", by: "deadline" })
+      assert.deepStrictEqual([millis, open], [1000, 0])
+    })
+
     it("closes also a connection that was made while a lost attempt could not be interrupted yet", () => {
       const story: Array<string> = []
       const slow = Connector.make(({ address }: Connector.Endpoint) =>
@@ -312,6 +370,31 @@ describe("Connector, simulated", () => {
         [["connect", "WSAECONNREFUSED", 0, 2]]
       )
       assert.deepStrictEqual([millis, open], [2, 0])
+    })
+
+    it("close what a connector of one's own has opened where it fails, and tell it which attempt it is", () => {
+      const { open, seen } = onNetwork(() =>
+        Effect.gen(function*() {
+          let open = 0
+          const seen: Array<readonly [number | undefined, number]> = []
+          const own = Connector.make(({ address }: Connector.Endpoint) =>
+            Effect.gen(function*() {
+              seen.push([(yield* RetryPolicy.CurrentAttempt)?.number, open])
+              yield* Effect.acquireRelease(Effect.sync(() => open++), () => Effect.sync(() => open--))
+              if (seen.length === 3) return address
+              return yield* WsaError.make("WSAECONNREFUSED", { call: "WSAConnect", stage: "connect" })
+            })
+          )
+          yield* own.pipe(
+            Connector.happyEyeballs(),
+            Connector.resolve(),
+            Connector.retry(RetryPolicy.byCode({ WSAECONNREFUSED: Schedule.spaced("1 second") })),
+            Connector.timeout("1 minute")
+          ).connect("10.0.0.2:80")
+          return { open, seen }
+        })
+      )
+      assert.deepStrictEqual([open, seen], [1, [[1, 0], [2, 0], [3, 0]]])
     })
 
     it("are tried again by the policy, in a scope of their own", () => {

@@ -12,8 +12,10 @@ import * as Ambient from "./ambientPolicies.ts"
 import * as Pipeline from "./pipeline.ts"
 
 /** The policies in force: of the steps around, and of the layers around. All have to allow. */
-export const inForce = (context: Context.Context<never>): ReadonlyArray<AddressPolicy.AddressPolicy> => {
-  const { policies } = Context.get(context, Pipeline.Settings)
+export const inForce = (
+  context: Context.Context<never>,
+  { policies } = Context.get(context, Pipeline.Settings)
+): ReadonlyArray<AddressPolicy.AddressPolicy> => {
   const ambient = Ambient.of(context)
   return ambient.length === 0 ? policies : [...policies, ...ambient]
 }
@@ -25,9 +27,10 @@ const refused = (stage: WsaError.Stage, detail: string, remote?: SocketAddress.S
 export const denial = (
   context: Context.Context<never>,
   address: SocketAddress.SocketAddress,
-  stage: WsaError.Stage
+  stage: WsaError.Stage,
+  settings?: Pipeline.Settings
 ): WsaError.WSAEACCES | undefined => {
-  for (const policy of inForce(context)) {
+  for (const policy of inForce(context, settings)) {
     const denial = AddressPolicy.check(policy, address)
     if (denial !== undefined) return refused(stage, AddressPolicy.describe(denial), address)
   }
