@@ -28,7 +28,7 @@ const inTime = async <A>(answer: Promise<A>): Promise<A> => {
 
 const measure = async (work: Plan, rounds: number, bare: boolean): Promise<Record<string, ReadonlyArray<Sample>>> => {
   if (inNamespace()) childProcess.execFileSync("ip", ["link", "set", "lo", "up"])
-  const other = start("./peer.ts", inNamespace() ? ["8080"] : [])
+  const other = start("./peer.ts", [inNamespace() ? "8080" : "0", ...(work.awake ? ["awake"] : [])])
   const peer = await other.ask("listen") as Peer
   if (inNamespace()) widenPorts()
   const ask = async (side: Child, count: number): Promise<Sample> => {

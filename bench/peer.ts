@@ -13,6 +13,8 @@ const host = "127.0.0.1"
 const backlog = 65_535
 // As services have: below those that systems choose. On the machine's own loopback it may be somebody else's.
 const servicePort = Number(process.argv.at(2) ?? 0)
+/** To wake a process that sleeps is charged to whoever does, and the more often the slower he is: a work can do without. */
+const isAwake = process.argv.at(3) === "awake"
 let open = 0
 
 const serve = async (onConnection: (socket: net.Socket) => void, where: net.ListenOptions): Promise<net.Server> => {
@@ -104,4 +106,9 @@ const settled = async (): Promise<void> => {
   for (let quiet = 0; quiet < 2; quiet = open === 0 ? quiet + 1 : 0) await sleep(10)
 }
 
+const stayAwake = (): void => {
+  setImmediate(stayAwake)
+}
+
+if (import.meta.main && isAwake) stayAwake()
 if (import.meta.main) answer((question) => question === "listen" ? listen() : settled().then(() => "settled"))

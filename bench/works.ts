@@ -39,6 +39,8 @@ export interface Plan {
   readonly warmUp: number
   /** Memory is measured in a process that has done nothing else: a new one each round. */
   readonly fresh: boolean
+  /** The peer does not sleep: see `peer.ts`. */
+  readonly awake?: boolean
 }
 
 export interface Work extends Plan {
@@ -114,6 +116,13 @@ const pipeline: Work = {
   peers: contenders("winsock", { "bare WSAConnect": "connect bare", "the same, scoped": "connect scoped" })
 }
 
+/** The same, of which nothing is spent on waking the peer. */
+const pipelineAwake: Work = {
+  ...pipeline,
+  ours: contenders("winsock", { "connect pipeline awake": "connect pipeline" }),
+  awake: true
+}
+
 const bytes = (rows: ReadonlyArray<string>, task: string): Work => ({
   ours: ours(...rows),
   peers: streams(task),
@@ -140,6 +149,7 @@ export const works: ReadonlyArray<Work> = [
   exchanged,
   marked,
   pipeline,
+  pipelineAwake,
   bytes(["read into", "read owned", "read lent"], "read"),
   {
     ...bytes(["connection read into", "connection read owned", "connection read lent"], "read"),
