@@ -1016,6 +1016,13 @@ export const tls: {
 const targetOf = (server: Proxy.Server): Target =>
   Host.isHostPort(server) ? { _tag: "Named", origin: server } : endpoint(server)
 
+/** A proxy may have been written down by hand: a header with a line break would be a request of somebody else's. */
+const madeAnew = (hop: Proxy.Hop): Proxy.Hop => {
+  const { credentials, server } = hop
+  const options = { ...(Host.isHostPort(server) ? { host: server } : { address: server }), credentials }
+  return hop._tag === "Socks5" ? Proxy.socks5(options) : Proxy.http({ ...options, headers: hop.headers })
+}
+
 const through = <E0, E, R>(
   self: Connector<Target, Connection.Connection<E0>, E, R>,
   hop: Proxy.Hop
@@ -1067,7 +1074,8 @@ const reading = <Out, E, R>(
  * (`ConnectData`) is said inside of the tunnel. Caller data that nobody carries is WSAEPROTONOSUPPORT (E17), before the proxy
  * is asked. A QOS is applied to nothing, as `applied` says.
  *
- * It takes a target in every form: a text that is no target is WSAEINVAL.
+ * It takes a target in every form: a text that is no target is WSAEINVAL. A proxy that was written down by hand is checked as
+ * its constructor does: this throws a `SchemaError` where it is none.
  *
  * **Example** (Refused behind a proxy)
  *
@@ -1139,7 +1147,7 @@ export const via: {
     proxy: Proxy.Proxy | Proxy.Rules
   ): Connector<TargetInput, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R> => {
     type Tunnelled = Connector<Target, Connection.Connection<E0>, E | E0 | Proxy.ProxyError, R>
-    const all = (proxy: Proxy.Proxy) => Proxy.hopsOf(proxy).reduce<Tunnelled>(through, self)
+    const all = (proxy: Proxy.Proxy) => Proxy.hopsOf(proxy).map(madeAnew).reduce<Tunnelled>(through, self)
     if (proxy._tag !== "Rules") return reading(all(proxy))
     const behind = proxy.proxy === undefined ? self : all(proxy.proxy)
     return reading(make((target) => (Proxy.proxyFor(proxy, target) === undefined ? self : behind).connect(target)))

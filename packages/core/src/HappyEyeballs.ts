@@ -454,8 +454,8 @@ const failed = <E extends Failure, F>(state: State<E, F>): Action<E, F> => {
 /** Begins what may begin, sets the timer for what may not yet, and sees whether anything can still come. */
 const advance = <E extends Failure, F>(state: State<E, F>): Step<E, F> => {
   const at = due(state)
-  const [address, ...waiting] = state.waiting
-  if (at !== undefined && at <= state.now && address !== undefined) {
+  if (at !== undefined && at <= state.now && state.waiting.length > 0) {
+    const [address, ...waiting] = state.waiting as Arr.NonEmptyReadonlyArray<SocketAddress.SocketAddress>
     const attempts = [...state.attempts, { address, began: state.now, outcome: "running" } as const]
     const next = settle({ ...state, attempts, waiting })
     return { ...next, actions: [{ _tag: "Start", attempt: state.attempts.length, address }, ...next.actions] }

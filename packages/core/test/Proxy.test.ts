@@ -74,6 +74,25 @@ describe("Proxy", () => {
     })
   })
 
+  describe("a proxy that was written down by hand", () => {
+    const connector = Connector.winsock.pipe(Connector.happyEyeballs(), Connector.resolve())
+    const via = (proxy: Proxy.Proxy) => thrown(() => Connector.via(connector, proxy))
+    const made = Proxy.http({ address: "127.0.0.1:1" })
+    const evil: Proxy.Http = { ...made, headers: { X: "a\r\nHost: evil" } }
+
+    it("is checked where it is used: alone, in a chain, by rules", () => {
+      assert.include(via(evil), "the field X has a control character")
+      assert.include(via(Proxy.chain(Proxy.socks5({ address: "127.0.0.1:1" }), evil)), "the field X")
+      assert.include(thrown(() => Connector.via(connector, Proxy.rules(evil))), "the field X")
+      assert.include(via({ ...made, credentials: { username: "a:b", password: Redacted.make("") } }), "colon")
+      assert.include(
+        via({ _tag: "Socks5", server: made.server, credentials: { ...credentials, username: "" } }),
+        "1 to 255"
+      )
+      assert.include(via({ ...made, server: SocketAddress.fromInputUnsafe("0.0.0.0:0") }), "names no peer")
+    })
+  })
+
   describe("format", () => {
     it("names every hop, and nobody's password", () => {
       const socks = Proxy.socks5({ address: "127.0.0.1:1080", credentials })

@@ -243,6 +243,9 @@ describe("HappyEyeballs, simulated", () => {
     })
 
     it("that are asked for by what dies, or interrupts itself, end the race with it", () => {
+      const nothing = [undefined, undefined] as unknown as ReadonlyArray<SocketAddress.SocketAddress>
+      const undecodable = Sim.run(Effect.scoped(HappyEyeballs.race(Effect.succeed(nothing), () => Effect.die("none"))))
+      assert.deepStrictEqual(undecodable.exit, Exit.die("none"))
       const died = Sim.run(Effect.scoped(HappyEyeballs.race(Effect.die("defect"), connects)))
       assert.deepStrictEqual(died.exit, Exit.die("defect"))
       const ended = Sim.run(Effect.scoped(HappyEyeballs.race(Effect.interrupt, connects)))
