@@ -175,7 +175,7 @@ describe("the events of a pipeline", () => {
   it.sim("a time-out of an attempt is its failure, one of everything cancels it", () =>
     scoped(Effect.gen(function*() {
       yield* world
-      const [attempt, whole] = [writing(), writing()]
+      const [attempt, whole, rounds] = [writing(), writing(), writing()]
       yield* Connector.winsock.pipe(
         Connector.attemptTimeout("1 second"),
         Connector.happyEyeballs(),
@@ -195,6 +195,14 @@ describe("the events of a pipeline", () => {
         Effect.flip
       )
       assert.deepStrictEqual(whole.lines.slice(-2), ["1000 AttemptLost r1 a1", "1000 Failed WSAETIMEDOUT"])
+      yield* Connector.winsock.pipe(
+        Connector.retry(RetryPolicy.transient()),
+        Connector.timeout("1 second"),
+        Connector.tapEvents(rounds.tap),
+        Connector.connect(dead),
+        Effect.flip
+      )
+      assert.deepStrictEqual(rounds.lines.slice(-2), ["1000 AttemptLost r1 a1", "1000 Failed WSAETIMEDOUT"])
     })))
 
   it.sim("an interruption is told, and then it is over", () =>

@@ -117,18 +117,10 @@ class Series {
     // Until an attempt has failed there is nothing but the attempt inside of what is put around.
     const around = number === 1 ? this.around : undefined
     const current = { number, startedAt, previous }
-    const timed = timeout === undefined
+    const tried = timeout === undefined && this.observed === undefined
       ? this.self(new Around.Attempt(around, current))
-      : Around.put(
-        around,
-        within(
-          this.self(new Around.Attempt(undefined, current)),
-          timeout,
-          () => Exit.fail(timedOut(timeout, this.to()))
-        )
-      )
-    const told = this.observed === undefined ? timed : Observing.inRound(timed, this.observed, number)
-    return Effect.catchCause(this.budget === undefined ? told : this.noted(told), (cause) => {
+      : Around.put(around, this.round(this.self(new Around.Attempt(undefined, current)), number, timeout))
+    return Effect.catchCause(this.budget === undefined ? tried : this.noted(tried), (cause) => {
       const error = Cause.hasDies(cause) ? Option.none() : Cause.findErrorOption(cause)
       const tag = Option.isSome(error) ? tagOf(error.value) : undefined
       if (Option.isNone(error) || tag === undefined) return Effect.failCause(cause)
@@ -141,6 +133,17 @@ class Series {
       }
       return Around.put(around, this.failed(cause, failure))
     })
+  }
+
+  private round<A, E, R>(
+    attempt: Effect.Effect<A, E, R>,
+    number: number,
+    timeout: Duration.Duration | undefined
+  ): Effect.Effect<A, E | WsaError.WSAETIMEDOUT, R> {
+    const timed = timeout === undefined
+      ? attempt
+      : within(attempt, timeout, () => Exit.fail(timedOut(timeout, this.to())))
+    return this.observed === undefined ? timed : Observing.inRound(timed, this.observed, number)
   }
 
   private noted<A, E, R>(attempt: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
