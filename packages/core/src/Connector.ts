@@ -349,13 +349,23 @@ type Run<Target, Out, E, R> = (
 ) => Effect.Effect<Out, E, R | Scope.Scope>
 
 /** A connector that does itself what would be put around it, or hands that on to what stands inside. */
-const running = <Target, Out, E, R>(run: Run<Target, Out, E, R>): Connector<Target, Out, E, R> =>
-  Object.assign(make((target: Target) => Effect.suspend(() => run(target, undefined))), { [Run]: run })
+const running = <Target, Out, E, R>(run: Run<Target, Out, E, R>): Connector<Target, Out, E, R> => {
+  const connect = (target: Target) => Effect.suspend(() => run(target, undefined))
+  return Object.assign(make(connect), { [Run]: { connect, run } })
+}
+
+interface Running<Target, Out, E, R> {
+  readonly [Run]?: Pick<Connector<Target, Out, E, R>, "connect"> & { readonly run: Run<Target, Out, E, R> }
+}
 
 /** Runs what stands inside of a step. A connector that knows nothing of what is put around it has it put there. */
-const runOf = <Target, Out, E, R>(self: Connector<Target, Out, E, R>): Run<Target, Out, E, R> =>
-  (self as { readonly [Run]?: Run<Target, Out, E, R> })[Run] ??
-    ((target, around) => Around.put(around, Effect.suspend(() => self.connect(target))))
+const runOf = <Target, Out, E, R>(self: Connector<Target, Out, E, R>): Run<Target, Out, E, R> => {
+  const known = (self as Running<Target, Out, E, R>)[Run]
+  // one that was made of another may connect in a way of its own
+  return known !== undefined && known.connect === self.connect
+    ? known.run
+    : (target, around) => Around.put(around, Effect.suspend(() => self.connect(target)))
+}
 
 type Omitted = "WSAEWOULDBLOCK" | "WSAEALREADY" | "WSAEISCONN" | "WSAEINPROGRESS"
 const omitted: ReadonlySet<string> = new Set<Omitted>([

@@ -503,6 +503,15 @@ describe("Connector, simulated", () => {
     })
   })
 
+  it("that was made of another connects as it says itself, whatever stands around it", () => {
+    const derived: typeof Connector.winsock = Object.assign(Object.create(Connector.winsock), {
+      connect: () => Effect.fail(WsaError.make("WSAEACCES", { call: "WSAConnect", stage: "request" }))
+    })
+    const connector = derived.pipe(Connector.happyEyeballs(), Connector.timeout("1 second"))
+    const { error } = onNetwork((net) => failing(net, connector.connect(candidates(four))))
+    assert.instanceOf(error, WsaError.WSAEACCES)
+  })
+
   it("is data, and can be used again and again, also at once", () => {
     const connector = Connector.winsock.pipe(
       Connector.attemptTimeout("1 second"),
